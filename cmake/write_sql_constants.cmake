@@ -1,0 +1,12 @@
+set(text "// Made by cmake/write_sql_constants.cmake from the .sql files; edit those.\n#pragma once\n\n")
+string(APPEND text "#include \"sql/statement.hpp\"\n\nnamespace ${NAMESPACE} {\n\n")
+foreach(file IN LISTS FILES)
+    get_filename_component(name ${file} NAME_WE)
+    if(name MATCHES "^[0-9]")      # a numbered schema file
+        set(name "schema_${name}")
+    endif()
+    file(READ ${file} body)
+    string(APPEND text "inline constexpr statement ${name}{\"${name}\", R\"sql(${body})sql\"};\n\n")
+endforeach()
+string(APPEND text "} // namespace ${NAMESPACE}\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,8 @@
+-- $1 int  rows at most
+-- Returns the columns of get_run, newest first.
+SELECT run_id, job, state, trigger, actor, dry_run, attempt, progress, result, error,
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+    to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started_at,
+    to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
+    state = 'running' AND lease_expires_at >= clock_timestamp() AS alive
+FROM tidesync.run ORDER BY created_at DESC, run_id LIMIT $1::int;

@@ -1,0 +1,4 @@
+-- What this server is.
+SELECT current_setting('server_version_num')::int AS version_num, current_setting('server_version') AS version,
+    pg_encoding_to_char(encoding) AS encoding, pg_is_in_recovery() AS in_recovery
+FROM pg_database WHERE datname = current_database();
