@@ -1,0 +1,57 @@
+#pragma once
+
+#include "jobs/outcome.hpp"
+#include "jobs/report.hpp"
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace tidesync::jobs {
+
+/// Where a job says how far it is. Called often, from the job's own threads; must return quickly and not throw.
+class progress_sink {
+public:
+    virtual ~progress_sink() = default;
+
+    /// A phase such as `plan`, `stage` or `apply` begins.
+    virtual void phase(std::string_view name) = 0;
+
+    /// @param item         the table or prefix being worked on
+    /// @param rows         rows done of it so far
+    /// @param rows_expected  an estimate, 0 when there is none
+    virtual void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) = 0;
+};
+
+/// What a job is told about the run it works for.
+struct run_context {
+    std::string run_id;                ///< a UUID; names the receipt
+    std::int64_t lease_token = 0;      ///< checked by the target inside its own transaction; a newer token wins
+    std::stop_token stop;              ///< requested: end soon, leave the target as it was
+    progress_sink* progress = nullptr; ///< never null while a job runs
+};
+
+enum class sync_mode { apply, dry_run };
+
+struct result {
+    outcome how = done{};
+    report what;
+};
+
+/// One job, one shape: receiver, CLI, CronJob and dashboard know nothing more about any of them.
+class job {
+public:
+    virtual ~job() = default;
+
+    [[nodiscard]] virtual std::string_view name() const = 0;
+
+    /// Reads both sides and reports differences; writes nothing, on either side.
+    [[nodiscard]] virtual result check(const run_context&) = 0;
+
+    /// Brings the target in step, all or nothing. A dry run reports what would be done and writes nothing.
+    /// @throws nothing that a store can cause: it comes back as `retry` or `give_up`
+    [[nodiscard]] virtual result sync(const run_context&, sync_mode) = 0;
+};
+
+} // namespace tidesync::jobs

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace tidesync::jobs {
+
+/// Why a job did not end well. The one list; what people and programs see is `to_string`.
+enum class failure_code {
+    unreachable,   ///< a store could not be reached, or the connection broke
+    access_denied, ///< a store refused the user, the password or a privilege
+    busy,          ///< locks, limits or a shutdown of a store; passes with time
+    not_set_up,    ///< an object that `tidesync migrate` makes is missing
+    plan_refused,  ///< the tables cannot be synced as they are
+    data_refused,  ///< production refused a row: a constraint, a type, a trigger
+    superseded,    ///< a newer run has passed, or this one lost its lease
+    stopped,       ///< the worker was told to stop
+    time_limit,    ///< the run took longer than it may
+    internal,      ///< a defect of ours
+};
+
+[[nodiscard]] std::string_view to_string(failure_code) noexcept;
+
+/// Names the thing, says what was expected and what to do next. Never a secret or a row's value.
+struct failure {
+    failure_code code = failure_code::internal;
+    std::string message;
+    std::string hint;
+};
+
+struct done {};
+struct retry {
+    std::chrono::seconds after{};
+    failure why;
+};
+struct give_up {
+    failure why;
+};
+
+/// How a job ended. Only worker turns it into a stored state and an HTTP answer.
+using outcome = std::variant<done, retry, give_up>;
+
+} // namespace tidesync::jobs

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "jobs/job.hpp"
+#include "jobs/slave_to_prod/plan.hpp"
+#include "jobs/slave_to_prod/stage.hpp"
+#include "jobs/slave_to_prod/statements.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace tidesync::slave_to_prod {
+
+/// What an earlier attempt of this run committed, when one did.
+/// @throws postgres::error
+[[nodiscard]] std::optional<jobs::report> find_receipt(const postgres::address& production, const std::string& run_id);
+
+/// Raised when a newer run has passed the fence: this one may no longer change production.
+struct fence_passed {};
+
+/// Raised when staged rows are not what was sent, cannot be told apart by their key, or cannot be brought over.
+struct unfit_staging {
+    jobs::outcome how;
+};
+
+/// Brings production in step with the staged rows in one transaction: fence, insert what is new, update what differs,
+/// sequences, receipt, COMMIT. All or nothing.
+/// @param report  counts per table are filled in before COMMIT; its JSON is the receipt
+/// @throws postgres::error  `in_doubt` when the answer to COMMIT was lost: ask find_receipt
+/// @throws fence_passed, unfit_staging
+void apply(
+    const postgres::address& production, const plan&, const std::vector<staged_table>&, const server_limits&,
+    const jobs::run_context&, jobs::report& report);
+
+} // namespace tidesync::slave_to_prod

@@ -1,0 +1,332 @@
+#include "jobs/slave_to_prod/plan.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <set>
+
+namespace tidesync::slave_to_prod {
+
+namespace {
+
+constexpr int major_min = 14; // hash_record_extended, and binary arrays of types with other numbers
+
+bool is_selected(const table_name& name, const table_rules& rules) {
+    const auto text = name.text();
+    const auto matches_text = [&](const std::string& pattern) { return matches(pattern, text); };
+    return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);
+}
+
+/// Same type, and every value of the slave fits as it is.
+bool holds_exactly(const column& production, const column& slave) {
+    if (production.type != slave.type) return false;
+    // A longer or shorter varchar is safe: PostgreSQL refuses a value that does not fit. Numbers and times would be
+    // rounded without a word.
+    return production.full_type == slave.full_type || production.type == "character varying";
+}
+
+const unique_key* with_columns(const std::vector<unique_key>& keys, std::vector<std::string> columns) {
+    std::ranges::sort(columns);
+    for (const auto& key : keys) {
+        auto sorted = key.columns;
+        std::ranges::sort(sorted);
+        if (sorted == columns) return &key;
+    }
+    return nullptr;
+}
+
+/// Settles one table; what is wrong with it goes to `plan.problems`.
+class table_planner {
+public:
+    table_planner(
+        const relation& slave, const relation& production, const table_rules& rules, bool binary_agrees, plan& into)
+        : slave_{slave}
+        , production_{production}
+        , rules_{rules}
+        , binary_agrees_{binary_agrees}
+        , plan_{into} {}
+
+    std::optional<table_plan> settle() {
+        const auto problems_before = plan_.problems.size();
+        result_.name = slave_.name;
+        result_.partitioned_on_slave = slave_.partitioned;
+        result_.partitioned_on_production = production_.partitioned;
+        result_.estimated_rows = slave_.estimated_rows;
+        check_privileges();
+        choose_columns();
+        choose_key();
+        if (plan_.problems.size() != problems_before) return std::nullopt;
+        return std::move(result_);
+    }
+
+private:
+    void problem(std::string text) { plan_.problems.push_back(std::move(text)); }
+
+    void drift(std::string text) {
+        (rules_.fail_on_drift ? plan_.problems : plan_.warnings).push_back(std::move(text));
+    }
+
+    void check_privileges() {
+        const auto name = slave_.name.text();
+        if (!slave_.may_select)
+            problem(fmt::format(
+                "table {} cannot be read on the slave: GRANT SELECT to the role of SLAVE_DATABASE_URL, or exclude it",
+                name));
+        if (!production_.may_select || !production_.may_write)
+            problem(fmt::format(
+                "table {} cannot be written in production: GRANT SELECT, INSERT, UPDATE to the role of "
+                "PROD_DATABASE_URL, or exclude it",
+                name));
+    }
+
+    void choose_columns() {
+        const auto name = slave_.name.text();
+        for (const auto& theirs : slave_.columns) {
+            const auto* ours = production_.find(theirs.name);
+            if (ours == nullptr) {
+                drift(fmt::format(
+                    "column {}.{} exists only on the slave and is not synced: add it to production, or leave it", name,
+                    theirs.name));
+                continue;
+            }
+            if (ours->generated) continue; // production computes it from the columns that are synced
+            if (!holds_exactly(*ours, theirs)) {
+                problem(fmt::format(
+                    "column {}.{} is {} on the slave and {} in production: make the types equal, or exclude the table",
+                    name, theirs.name, theirs.full_type, ours->full_type));
+                continue;
+            }
+            if (ours->full_type != theirs.full_type)
+                plan_.warnings.push_back(fmt::format(
+                    "column {}.{} is {} on the slave and {} in production: a longer value will be refused", name,
+                    theirs.name, theirs.full_type, ours->full_type));
+            const bool binary =
+                ours->has_binary_form && theirs.has_binary_form && (binary_agrees_ || !ours->carries_type_numbers);
+            if (!binary) result_.format = copy_format::text;
+            result_.columns.push_back(
+                {.name = ours->name,
+                 .image = ours->image,
+                 .send_function = ours->send_function,
+                 .identity_always = ours->identity_always,
+                 .key_hashes_raw = ours->key_hashes_raw});
+        }
+        for (const auto& ours : production_.columns)
+            if (slave_.find(ours.name) == nullptr && ours.not_null && !ours.has_default && !ours.generated)
+                problem(fmt::format(
+                    "column {}.{} of production is NOT NULL without a default and the slave has no such column: give "
+                    "it a default, or exclude the table",
+                    name, ours.name));
+        if (result_.columns.empty())
+            problem(fmt::format("table {} has no column that both sides have: exclude it", name));
+    }
+
+    [[nodiscard]] bool is_synced(const std::string& column_name) const {
+        return std::ranges::find(result_.columns, column_name, &planned_column::name) != result_.columns.end();
+    }
+
+    void choose_key() {
+        const auto name = slave_.name.text();
+        const auto declared = rules_.keys.find(name);
+        if (declared != rules_.keys.end()) return use_declared_key(declared->second);
+        for (const auto& key : production_.keys) {
+            if (!std::ranges::all_of(key.columns, [&](const auto& c) { return is_synced(c); })) continue;
+            return use_key(key.columns, &key);
+        }
+        if (production_.keys.empty())
+            problem(
+                fmt::format("table {} has no primary key: add one, set key: in tidesync.yaml, or exclude it", name));
+        else
+            problem(fmt::format(
+                "table {} has no key whose columns exist on both sides with equal types: set key: in tidesync.yaml, "
+                "or exclude it",
+                name));
+    }
+
+    void use_declared_key(const std::vector<std::string>& columns) {
+        for (const auto& column_name : columns)
+            if (!is_synced(column_name))
+                problem(fmt::format(
+                    "key of table {} in tidesync.yaml names column {}, which is not synced: it must exist on both "
+                    "sides with equal types",
+                    slave_.name.text(), column_name));
+        use_key(columns, with_columns(production_.keys, columns));
+    }
+
+    void use_key(const std::vector<std::string>& columns, const unique_key* index) {
+        result_.key = index != nullptr ? index->columns : columns;
+        result_.key_arbitrates = index != nullptr && index->immediate;
+        result_.key_operators = index != nullptr ? index->operators : std::vector<std::string>(columns.size(), "=");
+        // The slave's word counts where equality is that of bytes. Elsewhere it may hang on a collation, and
+        // production's may be another.
+        const auto is_equal_by_bytes = [&](const std::string& column_name) {
+            return is_synced(column_name) && production_.find(column_name)->image == image_kind::raw;
+        };
+        result_.key_unique_on_slave =
+            with_columns(slave_.keys, columns) != nullptr && std::ranges::all_of(columns, is_equal_by_bytes);
+    }
+
+    const relation& slave_;
+    const relation& production_;
+    const table_rules& rules_;
+    bool binary_agrees_;
+    plan& plan_;
+    table_plan result_;
+};
+
+using parents_of = std::map<table_name, std::set<table_name>>;
+
+/// Adds the parents of parents, and theirs.
+parents_of all_ancestors(const parents_of& parents) {
+    parents_of ancestors;
+    for (const auto& [child, direct] : parents) {
+        auto& found = ancestors[child];
+        std::vector<table_name> unseen(direct.begin(), direct.end());
+        while (!unseen.empty()) {
+            const auto next = std::move(unseen.back());
+            unseen.pop_back();
+            if (!found.insert(next).second) continue;
+            const auto& further = parents.at(next);
+            unseen.insert(unseen.end(), further.begin(), further.end());
+        }
+    }
+    return ancestors;
+}
+
+/// Parents before children. Among tables that refer to each other in a circle any order will do, when their constraints
+/// can wait; of other tables each of them still comes after its parents and before its children.
+void sort_by_foreign_keys(plan& plan, const catalog& production) {
+    parents_of parents;
+    for (const auto& table : plan.tables) parents[table.name];
+    for (const auto& key : production.foreign_keys)
+        if (key.child != key.parent && parents.contains(key.child) && parents.contains(key.parent))
+            parents[key.child].insert(key.parent);
+    const auto ancestors = all_ancestors(parents);
+    const auto in_one_circle = [&](const table_name& child, const table_name& parent) {
+        return ancestors.at(parent).contains(child);
+    };
+
+    std::vector<table_plan> sorted;
+    std::set<table_name> placed;
+    std::vector<std::string> in_circle;
+    while (sorted.size() < plan.tables.size()) {
+        const auto next = std::ranges::find_if(plan.tables, [&](const table_plan& table) {
+            return !placed.contains(table.name) && std::ranges::all_of(parents[table.name], [&](const auto& parent) {
+                return placed.contains(parent) || in_one_circle(table.name, parent);
+            });
+        });
+        assert(next != plan.tables.end()); // outside the circles the references have an end
+        placed.insert(next->name);
+        if (in_one_circle(next->name, next->name)) in_circle.push_back(next->name.text());
+        sorted.push_back(*next);
+    }
+    plan.tables = std::move(sorted);
+    if (in_circle.empty()) return;
+
+    std::vector<std::string> rigid;
+    for (const auto& key : production.foreign_keys)
+        if (key.child != key.parent && !key.deferrable && parents.contains(key.child) && parents.contains(key.parent) &&
+            in_one_circle(key.child, key.parent))
+            rigid.push_back(fmt::format("{} on {}", key.name, key.child.text()));
+    plan.defer_constraints = true;
+    // A circle works when at least one constraint of it can wait; insist on all, which is simple to tell and do.
+    if (!rigid.empty())
+        plan.problems.push_back(fmt::format(
+            "tables {} refer to each other in a circle: make the foreign keys DEFERRABLE ({}), or exclude a table",
+            fmt::join(in_circle, ", "), fmt::join(rigid, ", ")));
+}
+
+/// New rows bring numbers that production's sequences have not given out yet.
+void add_sequences(const catalog& production, table_plan& table, plan& plan) {
+    for (const auto& sequence : production.sequences) {
+        if (sequence.table != table.name ||
+            std::ranges::find(table.columns, sequence.column, &planned_column::name) == table.columns.end())
+            continue;
+        if (sequence.may_advance)
+            table.sequences.push_back(sequence);
+        else
+            plan.warnings.push_back(fmt::format(
+                "sequence {} of {}.{} is not moved forward: GRANT SELECT, UPDATE on it to the role of "
+                "PROD_DATABASE_URL, or the application may draw a number that is taken",
+                sequence.sql, table.name.text(), sequence.column));
+    }
+}
+
+void check_versions(const catalog& slave, const catalog& production, plan& plan) {
+    for (const auto& [side, server] : {std::pair{"slave", &slave}, std::pair{"production", &production}})
+        if (server->major() < major_min)
+            plan.problems.push_back(fmt::format(
+                "the {} server is PostgreSQL {}: version {} or newer is needed", side, server->version, major_min));
+    if (production.in_recovery)
+        plan.problems.emplace_back(
+            "the production server is a standby and cannot be written: point PROD_DATABASE_URL at the primary");
+}
+
+void check_rules(const catalog& slave, const catalog& production, const table_rules& rules, plan& plan) {
+    for (const auto& [name, columns] : rules.keys) {
+        const auto is_named = [&](const auto& entry) { return entry.first.text() == name; };
+        if (std::ranges::none_of(slave.relations, is_named) || std::ranges::none_of(production.relations, is_named))
+            plan.problems.push_back(fmt::format(
+                "tidesync.yaml sets a key for table {}, which does not exist on both sides: correct the name "
+                "(schema.table), or remove it",
+                name));
+    }
+}
+
+} // namespace
+
+bool matches(std::string_view pattern, std::string_view name) {
+    // The classic two-pointer match: on a mismatch, let the last `*` swallow one more character.
+    std::size_t p = 0;
+    std::size_t n = 0;
+    auto star = std::string_view::npos;
+    std::size_t swallowed = 0;
+    while (n < name.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            swallowed = n;
+        } else if (p < pattern.size() && pattern[p] == name[n]) {
+            ++p;
+            ++n;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            n = ++swallowed;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') ++p;
+    return p == pattern.size();
+}
+
+plan make_plan(const catalog& slave, const catalog& production, const table_rules& rules) {
+    plan result;
+    check_versions(slave, production, result);
+    check_rules(slave, production, rules, result);
+    const bool same_major = slave.major() == production.major();
+    result.portable_hashes = !same_major || slave.encoding != production.encoding;
+
+    for (const auto& [name, theirs] : slave.relations) {
+        if (!is_selected(name, rules)) continue;
+        const auto ours = production.relations.find(name);
+        if (ours == production.relations.end()) {
+            (rules.fail_on_drift ? result.problems : result.warnings)
+                .push_back(fmt::format(
+                    "table {} exists only on the slave and is not synced: create it in production, or exclude it",
+                    name.text()));
+            continue;
+        }
+        auto table = table_planner{theirs, ours->second, rules, same_major, result}.settle();
+        if (!table) continue;
+        add_sequences(production, *table, result);
+        result.tables.push_back(std::move(*table));
+    }
+    sort_by_foreign_keys(result, production);
+    if (result.tables.empty() && result.problems.empty())
+        result.problems.emplace_back(
+            "no table is on both sides and selected: check the two addresses, and include and exclude in "
+            "tidesync.yaml (`tidesync check-config` shows them)");
+    return result;
+}
+
+} // namespace tidesync::slave_to_prod

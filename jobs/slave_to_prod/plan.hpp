@@ -1,0 +1,59 @@
+#pragma once
+
+#include "jobs/slave_to_prod/catalog.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tidesync::slave_to_prod {
+
+/// What a person may settle about tables, from tidesync.yaml.
+struct table_rules {
+    std::vector<std::string> include{"*"}; ///< patterns over `schema.table`; `*` stands for any run of characters
+    std::vector<std::string> exclude;
+    std::map<std::string, std::vector<std::string>> keys; ///< `schema.table` to the columns that tell its rows apart
+    bool fail_on_drift = false; ///< columns or tables that only the slave has: an error instead of a warning
+};
+
+enum class copy_format { binary, text };
+
+struct planned_column {
+    std::string name;
+    image_kind image = image_kind::raw;
+    std::string send_function;
+    bool identity_always = false;
+    bool key_hashes_raw = false;
+};
+
+/// One table, ready to be synced. Columns are those that both sides have and that production does not compute.
+struct table_plan {
+    table_name name;
+    bool partitioned_on_slave = false;
+    bool partitioned_on_production = false;
+    std::int64_t estimated_rows = 0;
+    std::vector<planned_column> columns;
+    std::vector<std::string> key;
+    std::vector<std::string> key_operators; ///< one per key column
+    bool key_arbitrates = false;            ///< an immediate unique index on production: usable for ON CONFLICT
+    bool key_unique_on_slave = false;       ///< false: staged rows are checked for doubles
+    copy_format format = copy_format::binary;
+    std::vector<sequence> sequences; ///< those of production that feed one of its columns
+};
+
+struct plan {
+    std::vector<table_plan> tables; ///< parents before children
+    bool defer_constraints = false; ///< foreign keys form a circle through deferrable constraints
+    bool portable_hashes = false;   ///< the servers differ so much that only text hashes compare
+    std::vector<std::string> warnings;
+    std::vector<std::string> problems; ///< each names the thing and what to do; any of them stops the run
+};
+
+/// Decides what is synced and how. Reads no database.
+[[nodiscard]] plan make_plan(const catalog& slave, const catalog& production, const table_rules&);
+
+/// `*` stands for any run of characters, everything else for itself.
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view name);
+
+} // namespace tidesync::slave_to_prod

@@ -1,0 +1,203 @@
+#include "jobs/slave_to_prod/slave_to_prod.hpp"
+
+#include "jobs/slave_to_prod/apply.hpp"
+#include "jobs/slave_to_prod/compare.hpp"
+#include "jobs/slave_to_prod/stage.hpp"
+#include "jobs/stores/postgres/connection.hpp"
+#include "jobs/stores/postgres/failure.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace tidesync::slave_to_prod {
+
+namespace {
+
+using namespace std::chrono_literals;
+using jobs::failure_code;
+
+/// The plan found something that only a person can put right.
+struct plan_refused {
+    std::vector<std::string> problems;
+};
+
+/// Times the phases of a run and announces them.
+class phase_clock {
+public:
+    phase_clock(const jobs::run_context& run, jobs::report& report)
+        : run_{run}
+        , report_{report} {}
+    ~phase_clock() { end(); }
+    phase_clock(const phase_clock&) = delete;
+    phase_clock& operator=(const phase_clock&) = delete;
+
+    void enter(std::string name) {
+        end();
+        run_.progress->phase(name);
+        name_ = std::move(name);
+        start_ = std::chrono::steady_clock::now();
+    }
+
+    void end() {
+        if (name_.empty()) return;
+        report_.phases.push_back(
+            {std::exchange(name_, {}),
+             std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start_)});
+    }
+
+private:
+    const jobs::run_context& run_;
+    jobs::report& report_;
+    std::string name_;
+    std::chrono::steady_clock::time_point start_;
+};
+
+/// Reads one state of the slave: its catalog, and through `session` its rows.
+struct slave_reader {
+    catalog tables;
+    postgres::copy_session session;
+};
+
+slave_reader open_slave(const settings& settings, const jobs::run_context& run) {
+    return postgres::named("slave", "reading the catalog", [&] {
+        auto connection = postgres::connect(settings.slave, "slave");
+        pqxx::work exporter{connection};
+        exporter.exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " + set_limits(settings.limits));
+        auto tables = read_catalog(exporter);
+        const auto snapshot = exporter.exec("SELECT pg_export_snapshot()")[0][0].as<std::string>();
+        slave_reader reader{std::move(tables), {settings.slave, "slave", run.stop, {}}};
+        // From here on the session holds the snapshot. The exporter must not stay: a standby ends idle transactions
+        // that are in the way of its replay.
+        reader.session.execute(begin_reading(settings.limits, snapshot), "opening the snapshot");
+        return reader;
+    });
+}
+
+catalog read_production(const settings& settings) {
+    return postgres::named("production", "reading the catalog", [&] {
+        auto connection = postgres::connect(settings.production, "production");
+        pqxx::work transaction{connection};
+        transaction.exec(set_limits(settings.limits));
+        return read_catalog(transaction);
+    });
+}
+
+plan plan_or_refuse(const catalog& slave, const catalog& production, const table_rules& rules, jobs::report& report) {
+    auto plan = make_plan(slave, production, rules);
+    report.warnings = plan.warnings;
+    if (!plan.problems.empty()) throw plan_refused{plan.problems};
+    return plan;
+}
+
+jobs::outcome refusal(const plan_refused& refused) {
+    // With many problems the first tells the kind; all of them are in the report's warnings.
+    const auto text = refused.problems.size() == 1
+                          ? refused.problems.front()
+                          : fmt::format("{} problems: {}", refused.problems.size(), fmt::join(refused.problems, "; "));
+    return jobs::give_up{
+        {failure_code::plan_refused, text, "nothing was changed; `tidesync check slave-to-prod` repeats the test"}};
+}
+
+/// After a COMMIT whose answer was lost. Do not guess: the receipt is part of the same transaction.
+bool has_receipt(const postgres::address& production, const std::string& run_id) {
+    try {
+        return find_receipt(production, run_id).has_value();
+    } catch (const postgres::error&) {
+        return false; // still in doubt: the next try asks again before it does anything
+    }
+}
+
+/// Runs `body` and turns everything a store can cause into an outcome.
+template <typename Body>
+jobs::result guarded(const jobs::run_context& run, Body&& body) {
+    jobs::result result;
+    try {
+        body(result.what);
+    } catch (const plan_refused& refused) {
+        result.how = refusal(refused);
+    } catch (const unfit_staging& unfit) {
+        result.how = unfit.how;
+    } catch (const fence_passed&) {
+        result.how = jobs::give_up{
+            {failure_code::superseded, "a newer run of slave-to-prod has passed; this one changed nothing",
+             "nothing to do: the newer run brought production up to date"}};
+    } catch (const postgres::error& e) {
+        if (e.in_doubt)
+            result.how = jobs::retry{
+                10s,
+                {failure_code::unreachable, e.what(),
+                 "the answer to COMMIT was lost, so the run may have ended well; the next try reads its receipt"}};
+        else if (run.stop.stop_requested())
+            result.how = jobs::give_up{
+                {failure_code::stopped, "the run was told to stop; production is as it was before", "run it again"}};
+        else
+            result.how = postgres::outcome_of(e);
+    }
+    return result;
+}
+
+} // namespace
+
+jobs::result slave_to_prod::check(const jobs::run_context& run) {
+    return guarded(run, [&](jobs::report& report) { compare_all(run, report); });
+}
+
+jobs::result slave_to_prod::sync(const jobs::run_context& run, jobs::sync_mode mode) {
+    return guarded(run, [&](jobs::report& report) {
+        if (mode == jobs::sync_mode::apply) return apply_changes(run, report);
+        compare_all(run, report);
+        for (auto& table : report.tables) {
+            table.inserted = std::exchange(table.missing, 0);
+            table.updated = std::exchange(table.different, 0);
+        }
+    });
+}
+
+void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& report) {
+    if (auto receipt = find_receipt(settings_.production, run.run_id)) {
+        report = std::move(*receipt); // an earlier attempt committed and could not say so
+        return;
+    }
+    phase_clock phases{run, report};
+    phases.enter("plan");
+    auto slave = open_slave(settings_, run);
+    const auto plan = plan_or_refuse(slave.tables, read_production(settings_), settings_.rules, report);
+
+    phases.enter("stage");
+    staging_area staging{settings_.production, run.lease_token, settings_.limits};
+    const auto staged = staging.fill(plan, slave.session, run);
+    slave.session.execute("COMMIT", "closing the snapshot");
+    for (std::size_t i = 0; i < staged.size(); ++i) {
+        jobs::table_report table;
+        table.name = plan.tables[i].name.text();
+        table.total = staged[i].rows;
+        table.bytes = staged[i].bytes;
+        table.took = staged[i].took;
+        report.tables.push_back(std::move(table));
+    }
+
+    phases.enter("apply");
+    try {
+        apply(settings_.production, plan, staged, settings_.limits, run, report);
+    } catch (const postgres::error& e) {
+        if (!e.in_doubt || !has_receipt(settings_.production, run.run_id)) throw;
+    }
+}
+
+void slave_to_prod::compare_all(const jobs::run_context& run, jobs::report& report) {
+    phase_clock phases{run, report};
+    phases.enter("plan");
+    auto slave = open_slave(settings_, run);
+    const auto plan = plan_or_refuse(slave.tables, read_production(settings_), settings_.rules, report);
+    postgres::copy_session production{settings_.production, "production", run.stop, {}};
+    production.execute(begin_reading(settings_.limits, ""), "opening a snapshot");
+
+    phases.enter("compare");
+    for (const auto& table : plan.tables) {
+        run.progress->rows(table.name.text(), 0, table.estimated_rows);
+        report.tables.push_back(compare(table, plan.portable_hashes, slave.session, production));
+        run.progress->rows(table.name.text(), report.tables.back().total, report.tables.back().total);
+    }
+}
+
+} // namespace tidesync::slave_to_prod

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "jobs/job.hpp"
+#include "jobs/slave_to_prod/plan.hpp"
+#include "jobs/slave_to_prod/statements.hpp"
+#include "jobs/stores/postgres/address.hpp"
+
+#include <functional>
+
+namespace tidesync::slave_to_prod {
+
+struct settings {
+    postgres::address slave;
+    postgres::address production;
+    table_rules rules;
+    server_limits limits;
+};
+
+/// Brings production up to date from the slave: stage long, write short, all or nothing.
+/// Follow `sync` in the .cpp from top to bottom; docs/architecture.md tells the same in prose.
+class slave_to_prod final : public jobs::job {
+public:
+    static constexpr std::string_view job_name = "slave-to-prod";
+
+    explicit slave_to_prod(settings settings)
+        : settings_{std::move(settings)} {}
+
+    [[nodiscard]] std::string_view name() const override { return job_name; }
+    [[nodiscard]] jobs::result check(const jobs::run_context&) override;
+    [[nodiscard]] jobs::result sync(const jobs::run_context&, jobs::sync_mode) override;
+
+private:
+    void apply_changes(const jobs::run_context&, jobs::report&);
+    void compare_all(const jobs::run_context&, jobs::report&);
+
+    settings settings_;
+};
+
+} // namespace tidesync::slave_to_prod
