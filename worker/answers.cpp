@@ -1,0 +1,144 @@
+#include "worker/answers.hpp"
+
+#include <chrono>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace tidesync::worker {
+
+namespace {
+
+std::string_view word(decision what) {
+    switch (what) {
+    case decision::created:
+        return "created";
+    case decision::taken_over:
+        return "taken_over";
+    case decision::attached:
+        return "attached";
+    case decision::coalesced:
+        return "coalesced";
+    case decision::replayed:
+        return "replayed";
+    case decision::body_differs:
+        return "body_differs";
+    }
+    return "created";
+}
+
+std::string now_text() {
+    const auto now = std::chrono::system_clock::now();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+    return fmt::format(
+        "{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count());
+}
+
+nlohmann::ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
+}
+
+std::string message_of(const run_view& run, const jobs::table_report& totals) {
+    if (run.dry_run)
+        return fmt::format(
+            "{}: dry run, {} rows would be inserted and {} updated", run.job, totals.inserted, totals.updated);
+    if (totals.inserted == 0 && totals.updated == 0) return fmt::format("{}: already in step", run.job);
+    return fmt::format("{}: {} rows inserted, {} updated", run.job, totals.inserted, totals.updated);
+}
+
+http_response dead_answer(const run_view& run, bool from_qstash) {
+    const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
+    auto answer = error_answer(
+        from_qstash ? 489 : 500, error.value("code", "internal"), error.value("message", "the run did not succeed"),
+        error.value("hint", "see the run's history"), run.run_id);
+    // The run has had its retries. Without this header QStash would try the same message again.
+    if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");
+    return answer;
+}
+
+} // namespace
+
+nlohmann::ordered_json
+error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id) {
+    nlohmann::ordered_json document{
+        {"success", false}, {"error", {{"code", code}, {"message", message}, {"hint", hint}}}};
+    if (!run_id.empty()) document["run"] = run_id;
+    return document;
+}
+
+http_response json_answer(int status, const nlohmann::ordered_json& document) {
+    http_response answer;
+    answer.status = status;
+    answer.body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+    answer.headers.emplace_back("Cache-Control", "no-store");
+    return answer;
+}
+
+http_response error_answer(
+    int status, std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id) {
+    return json_answer(status, error_document(code, message, hint, run_id));
+}
+
+nlohmann::ordered_json success_document(const run_view& run, std::string_view type, bool with_tables) {
+    const auto report = run.report.value_or(jobs::report{});
+    const auto totals = report.totals();
+    nlohmann::ordered_json document{
+        {"success", true},
+        {"message", message_of(run, totals)},
+        {"timestamp", now_text()},
+        {"type", type},
+        {"run", run.run_id},
+        {"statistics",
+         {{"total_records", totals.total},
+          {"inserted", totals.inserted},
+          {"updated", totals.updated},
+          {"unchanged", totals.unchanged},
+          {"deleted", totals.deleted},
+          {"sync_completed_at", text_or_null(run.finished_at)}}}};
+    if (run.dry_run) document["dry_run"] = true;
+    if (!report.warnings.empty()) document["warnings"] = report.warnings;
+    if (with_tables) document["tables"] = report.tables;
+    return document;
+}
+
+nlohmann::ordered_json run_document(const run_view& run) {
+    nlohmann::ordered_json document{
+        {"run", run.run_id},
+        {"job", run.job},
+        {"state", run.state},
+        {"trigger", run.trigger},
+        {"actor", run.actor},
+        {"dry_run", run.dry_run},
+        {"attempt", run.attempt},
+        {"created_at", run.created_at},
+        {"started_at", text_or_null(run.started_at)},
+        {"finished_at", text_or_null(run.finished_at)}};
+    if (run.state == "running") document["alive"] = run.alive;
+    if (!run.progress.is_null()) document["progress"] = run.progress;
+    if (!run.error.is_null()) document["error"] = run.error;
+    if (run.report) document["report"] = *run.report;
+    return document;
+}
+
+http_response run_answer(const run_view& run, decision what, std::string_view type, bool from_qstash) {
+    if (run.state == "succeeded") return json_answer(200, success_document(run, type, false));
+    if (run.state == "dead") return dead_answer(run, from_qstash);
+    if (run.state == "cancelled")
+        return json_answer(
+            200, {{"success", true}, {"status", "cancelled"}, {"decision", word(what)}, {"run", run.run_id}});
+    if (run.state == "retry_wait")
+        // Given back by a worker that shuts down. Only the queue can bring it to another one.
+        return error_answer(
+            503, "draining", "the worker is shutting down and gave the run back",
+            "deliver again: the run is taken up where it stands", run.run_id);
+    auto answer = json_answer(
+        202, {{"success", true},
+              {"status", run.state == "queued" ? "queued" : "running"},
+              {"decision", word(what)},
+              {"run", run.run_id}});
+    answer.headers.emplace_back("Location", fmt::format("/api/runs/{}", run.run_id));
+    return answer;
+}
+
+} // namespace tidesync::worker

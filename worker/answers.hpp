@@ -1,0 +1,35 @@
+#pragma once
+
+#include "worker/http.hpp"
+#include "worker/run_store.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+/// Every document that leaves the worker is made here: HTTP answers and what `--json` prints.
+namespace tidesync::worker {
+
+/// `{"success":false,"error":{code,message,hint}}`, with `run` when one is concerned.
+/// @param code  one of: bad_request, unauthorized, not_found, method_not_allowed, too_large, headers_too_large,
+///              conflict, store_unavailable, draining, internal, or a jobs::failure_code
+[[nodiscard]] nlohmann::ordered_json
+error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
+
+[[nodiscard]] http_response error_answer(
+    int status, std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
+
+/// A run that ended well, as the route always answered: `{"success":true,"message",…,"statistics":{…}}`.
+/// @param type  `scheduled` or `manual`
+[[nodiscard]] nlohmann::ordered_json success_document(const run_view&, std::string_view type, bool with_tables);
+
+/// A run as `/api/runs/{id}` and `tidesync runs --json` show it.
+[[nodiscard]] nlohmann::ordered_json run_document(const run_view&);
+
+/// What a delivery or trigger is told about its run.
+/// @param from_qstash  a dead run is then 489, which ends QStash's retries; other callers get 500
+[[nodiscard]] http_response run_answer(const run_view&, decision, std::string_view type, bool from_qstash);
+
+[[nodiscard]] http_response json_answer(int status, const nlohmann::ordered_json&);
+
+} // namespace tidesync::worker

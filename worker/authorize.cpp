@@ -1,0 +1,72 @@
+#include "worker/authorize.hpp"
+
+#include "qstash/digest.hpp"
+
+#include <fmt/format.h>
+
+namespace tidesync::worker {
+
+namespace {
+
+constexpr std::size_t message_id_bytes_max = 256;
+
+bool is_visible(std::string_view text) {
+    return std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c < 127; });
+}
+
+principal check_signature(const http_request& request, const settings& settings, std::chrono::sys_seconds now) {
+    if (request.count("upstash-signature") > 1) return refused{"several signatures"};
+    // The configured address and the target as it arrived: `sub` holds the query too, and Host is the caller's word.
+    const std::string url = settings.public_url + request.target;
+    const auto checked = qstash::verify(
+        {.token = request.header("upstash-signature"), .body = request.body}, settings.signing_keys, {&url, 1}, now,
+        {.clock_tolerance = settings.clock_tolerance});
+    if (!checked.genuine() || !checked.claims) {
+        auto reason = std::string{qstash::to_string(checked.result)};
+        if (checked.result == qstash::verdict::url_mismatch && checked.claims)
+            reason += fmt::format(": signed for {}, expected {} (TIDESYNC_PUBLIC_URL)", checked.claims->sub, url);
+        return refused{std::move(reason)};
+    }
+    const auto message_id = request.header("upstash-message-id");
+    if (request.count("upstash-message-id") != 1 || message_id.empty() || message_id.size() > message_id_bytes_max ||
+        !is_visible(message_id))
+        return refused{"message id missing or malformed"};
+    const auto schedule_id = request.header("upstash-schedule-id");
+    return signed_delivery{
+        .claims = *checked.claims,
+        .key_label = settings.signing_keys[checked.key_index.value_or(0)].label,
+        .message_id = std::string{message_id},
+        .schedule_id = is_visible(schedule_id) ? std::string{schedule_id.substr(0, message_id_bytes_max)} : ""};
+}
+
+principal check_bearer(const http_request& request, const settings& settings) {
+    constexpr std::string_view scheme = "bearer ";
+    const auto value = request.header("authorization");
+    if (request.count("authorization") > 1) return refused{"several Authorization headers"};
+    const bool is_bearer =
+        value.size() > scheme.size() && std::ranges::equal(value.substr(0, scheme.size()), scheme, [](char a, char b) {
+            return std::tolower(static_cast<unsigned char>(a)) == b;
+        });
+    if (!is_bearer) return refused{"not a bearer token"};
+    if (settings.admin_token.empty()) return refused{"no admin token configured"};
+    // Hashes are compared, so that the time does not even tell the token's length.
+    if (!qstash::equal_in_constant_time(
+            qstash::sha256(value.substr(scheme.size())), qstash::sha256(settings.admin_token.reveal())))
+        return refused{"wrong token"};
+    return bearer{};
+}
+
+} // namespace
+
+principal
+authorize(const http_request& request, const settings& settings, std::chrono::sys_seconds now, bool allow_signature) {
+    if (request.count("upstash-signature") > 0) {
+        if (!allow_signature) return refused{"a signature does not open this route"};
+        return check_signature(request, settings, now);
+    }
+    if (request.count("authorization") > 0) return check_bearer(request, settings);
+    if (request.count("x-manual-trigger") > 0) return refused{"manual header only"};
+    return refused{"no credential"};
+}
+
+} // namespace tidesync::worker

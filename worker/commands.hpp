@@ -1,0 +1,17 @@
+#pragma once
+
+#include "worker/cli.hpp"
+#include "worker/exit_code.hpp"
+
+/// One function per verb of the command line. Results go to stdout, everything else to stderr.
+namespace tidesync::worker {
+
+exit_code serve(const command&);
+exit_code run_job(const command&);
+exit_code check_job(const command&);
+exit_code check_config(const command&);
+exit_code migrate_schemas(const command&);
+exit_code list_runs(const command&);
+exit_code demo(const command&);
+
+} // namespace tidesync::worker

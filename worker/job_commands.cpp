@@ -1,0 +1,175 @@
+#include "worker/commands.hpp"
+
+#include "jobs/slave_to_prod/slave_to_prod.hpp"
+#include "worker/answers.hpp"
+#include "worker/log.hpp"
+#include "worker/progress_bar.hpp"
+#include "worker/report_text.hpp"
+#include "worker/runner.hpp"
+#include "worker/start.hpp"
+
+#include <csignal>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace tidesync::worker {
+
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+/// Lets Ctrl-C and SIGTERM end a run in order: rolled back, and written down as cancelled.
+void catch_interrupts() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { interrupted = true; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND); // the second one ends the process at once
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+slave_to_prod::slave_to_prod make_job(const settings& config) {
+    return slave_to_prod::slave_to_prod{{config.slave, config.production, config.rules, config.limits}};
+}
+
+void print(const nlohmann::ordered_json& document) {
+    fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void print_warnings(const jobs::report& report) {
+    for (const auto& warning : report.warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
+exit_code explain(const jobs::failure& failure, const std::string& run_id, bool json) {
+    if (json)
+        print(error_document(to_string(failure.code), failure.message, failure.hint, run_id));
+    else
+        fmt::print(stderr, "tidesync: {}\n  {}\n", failure.message, failure.hint);
+    return exit_code::failed;
+}
+
+const jobs::failure* why(const jobs::outcome& how) {
+    if (const auto* retry = std::get_if<jobs::retry>(&how)) return &retry->why;
+    if (const auto* give_up = std::get_if<jobs::give_up>(&how)) return &give_up->why;
+    return nullptr;
+}
+
+exit_code show_end(const run_view& run, bool json) {
+    if (run.state != "succeeded") {
+        const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
+        const auto message = error.value("message", "the run is " + run.state);
+        const auto hint = error.value("hint", "see `tidesync runs`");
+        if (json)
+            print(error_document(error.value("code", run.state), message, hint, run.run_id));
+        else
+            fmt::print(stderr, "tidesync: {}\n  {}\n", message, hint);
+        return exit_code::failed;
+    }
+    if (json) {
+        print(success_document(run, "manual", true));
+        return exit_code::in_step;
+    }
+    const auto report = run.report.value_or(jobs::report{});
+    print_warnings(report);
+    fmt::print("{}", sync_table(report));
+    fmt::print(
+        "{} in {} tables; run {}\n", run.dry_run ? "dry run: nothing was written; these changes wait" : "in step",
+        report.tables.size(), run.run_id);
+    return exit_code::in_step;
+}
+
+/// Waits for a run of another process.
+/// @returns false when its worker fell silent, so that the run can be taken over
+bool await_other(run_store& store, const std::string& run_id, std::chrono::steady_clock::time_point until) {
+    fmt::print(stderr, "a run is active already; waiting for its end: {}\n", run_id);
+    while (!interrupted && std::chrono::steady_clock::now() < until) {
+        const auto run = store.find(run_id);
+        if (!run || (run->state != "queued" && run->state != "running")) return true;
+        if (run->state == "running" && !run->alive) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds{500});
+    }
+    return true;
+}
+
+/// Starts a run, or takes part in the one that is active, and waits for its end.
+std::string join_or_start(run_store& store, runner& runs, const command& command, std::chrono::seconds patience) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    const run_request request{
+        .job = command.job, .trigger = "manual", .actor = "command line", .dry_run = command.dry_run, .message = {}};
+    for (;;) {
+        const auto accepted = store.accept(request, process_name());
+        if (accepted.claimed) {
+            runs.start(*accepted.claimed);
+            while (!runs.wait(accepted.run_id, std::chrono::milliseconds{200}))
+                if (interrupted) runs.interrupt();
+            return accepted.run_id;
+        }
+        if (await_other(store, accepted.run_id, until)) return accepted.run_id;
+    }
+}
+
+} // namespace
+
+exit_code run_job(const command& command) {
+    const auto config = load_or_explain(purpose::job, command);
+    if (!config || !schemas_are_there(*config)) return exit_code::configuration;
+    catch_interrupts();
+    auto job = make_job(*config);
+    run_store store{config->run_store};
+    store.register_job(command.job);
+    progress_bar bar;
+    runner runs{store, {&job}, {.run_time = config->run_time_limit}, &bar};
+
+    const auto run_id = join_or_start(store, runs, command, config->run_time_limit + std::chrono::minutes{2});
+    const auto run = store.find(run_id);
+    if (!run) throw std::runtime_error{"the run is not in the run store any more"};
+    return show_end(*run, command.json);
+}
+
+exit_code check_job(const command& command) {
+    const auto config = load_or_explain(purpose::job, command);
+    if (!config) return exit_code::configuration;
+    catch_interrupts();
+    auto job = make_job(*config);
+    progress_bar bar;
+    std::stop_source stop;
+    const std::jthread watcher{[&stop](const std::stop_token& over) {
+        while (!over.stop_requested()) {
+            if (interrupted) stop.request_stop();
+            std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        }
+    }};
+    const auto result = job.check({.run_id = "", .lease_token = 0, .stop = stop.get_token(), .progress = &bar});
+    if (const auto* failure = why(result.how)) return explain(*failure, "", command.json);
+
+    const bool in_step = result.what.in_step();
+    if (command.json) {
+        nlohmann::ordered_json document{{"success", true}, {"in_step", in_step}};
+        document["tables"] = result.what.tables;
+        document["warnings"] = result.what.warnings;
+        print(document);
+    } else {
+        print_warnings(result.what);
+        fmt::print("{}", check_table(result.what));
+        fmt::print(
+            "{}\n", in_step ? "production has every row of the slave as it is"
+                            : "production differs: `tidesync run slave-to-prod` brings it in step");
+    }
+    return in_step ? exit_code::in_step : exit_code::differences;
+}
+
+exit_code list_runs(const command& command) {
+    const auto config = load_or_explain(purpose::store, command);
+    if (!config) return exit_code::configuration;
+    run_store store{config->run_store};
+    const auto runs = store.list(command.runs_max);
+    if (!command.json) {
+        fmt::print("{}", runs_table(runs));
+        return exit_code::in_step;
+    }
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& run : runs) list.push_back(run_document(run));
+    print({{"runs", std::move(list)}});
+    return exit_code::in_step;
+}
+
+} // namespace tidesync::worker

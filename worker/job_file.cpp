@@ -1,0 +1,144 @@
+#include "worker/job_file.hpp"
+
+#include "worker/settings.hpp"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <functional>
+#include <yaml-cpp/yaml.h>
+
+namespace tidesync::worker {
+
+namespace {
+
+constexpr std::uintmax_t file_bytes_max = 1024UL * 1024;
+
+/// Walks the document; every handler gets the value of its key.
+class job_file_reader {
+public:
+    job_file_reader(std::string path, settings& values, std::vector<std::string>& problems)
+        : path_{std::move(path)}
+        , values_{values}
+        , problems_{problems} {}
+
+    void read_document(const YAML::Node& document) {
+        read_map(document, "the file", {{"jobs", [this](const auto& node) { read_jobs(node); }}});
+    }
+
+private:
+    using handler = std::function<void(const YAML::Node&)>;
+
+    void problem(const YAML::Node& node, std::string_view text) {
+        problems_.push_back(fmt::format("{}:{}: {}", path_, node.Mark().line + 1, text));
+    }
+
+    void read_map(const YAML::Node& node, std::string_view what, const std::map<std::string, handler>& handlers) {
+        if (node.IsNull()) return;
+        if (!node.IsMap()) return problem(node, fmt::format("{}: expected keys and values", what));
+        std::vector<std::string> names;
+        for (const auto& entry : handlers) names.push_back(entry.first);
+        for (const auto& entry : node) {
+            const auto name = entry.first.as<std::string>("");
+            const auto found = handlers.find(name);
+            if (found == handlers.end())
+                problem(
+                    entry.first, fmt::format("{} has no key `{}`: expected {}", what, name, fmt::join(names, ", ")));
+            else
+                found->second(entry.second);
+        }
+    }
+
+    void read_jobs(const YAML::Node& node) {
+        read_map(node, "jobs", {{"slave-to-prod", [this](const auto& job) { read_slave_to_prod(job); }}});
+    }
+
+    void read_slave_to_prod(const YAML::Node& node) {
+        auto& rules = values_.rules;
+        auto& limits = values_.limits;
+        read_map(
+            node, "slave-to-prod",
+            {{"include", [&](const auto& n) { rules.include = read_names(n, "include"); }},
+             {"exclude", [&](const auto& n) { rules.exclude = read_names(n, "exclude"); }},
+             {"on_drift",
+              [&](const auto& n) { rules.fail_on_drift = read_word(n, "on_drift", {"warn", "fail"}) == "fail"; }},
+             {"statement_timeout_s", [&](const auto& n) { limits.statement = read_seconds(n, 1, 86400); }},
+             {"lock_timeout_s", [&](const auto& n) { limits.lock = read_seconds(n, 1, 600); }},
+             {"run_time_limit_s", [&](const auto& n) { values_.run_time_limit = read_seconds(n, 1, 86400); }},
+             {"tables", [&](const auto& n) { read_tables(n); }}});
+    }
+
+    void read_tables(const YAML::Node& node) {
+        if (!node.IsMap()) return problem(node, "tables: expected `schema.table:` entries");
+        for (const auto& entry : node) {
+            const auto name = entry.first.as<std::string>("");
+            if (name.find('.') == std::string::npos) {
+                problem(entry.first, fmt::format("table `{}`: expected schema.table, such as public.orders", name));
+                continue;
+            }
+            read_map(entry.second, fmt::format("table {}", name), {{"key", [&](const auto& n) {
+                                                                        auto columns = read_names(n, "key");
+                                                                        if (columns.empty())
+                                                                            return problem(
+                                                                                n, "key: expected at least one column");
+                                                                        values_.rules.keys[name] = std::move(columns);
+                                                                    }}});
+        }
+    }
+
+    std::vector<std::string> read_names(const YAML::Node& node, std::string_view what) {
+        std::vector<std::string> names;
+        if (!node.IsSequence()) {
+            problem(node, fmt::format("{}: expected a list, such as [a, b]", what));
+            return names;
+        }
+        for (const auto& item : node) {
+            if (item.IsScalar() && !item.Scalar().empty())
+                names.push_back(item.Scalar());
+            else
+                problem(item, fmt::format("{}: expected a name", what));
+        }
+        return names;
+    }
+
+    std::string read_word(const YAML::Node& node, std::string_view what, const std::vector<std::string>& words) {
+        const auto given = node.IsScalar() ? node.Scalar() : std::string{};
+        if (std::ranges::find(words, given) == words.end())
+            problem(node, fmt::format("{}: expected {}", what, fmt::join(words, " or ")));
+        return given;
+    }
+
+    std::chrono::seconds read_seconds(const YAML::Node& node, int least, int most) {
+        const int number = node.IsScalar() ? node.as<int>(-1) : -1;
+        if (number < least || number > most)
+            problem(node, fmt::format("expected whole seconds from {} to {}", least, most));
+        return std::chrono::seconds{std::clamp(number, least, most)};
+    }
+
+    std::string path_;
+    settings& values_;
+    std::vector<std::string>& problems_;
+};
+
+} // namespace
+
+void read_job_file(const std::string& path, settings& values, std::vector<std::string>& problems) {
+    std::error_code none;
+    const auto size = std::filesystem::file_size(path, none);
+    if (none) {
+        problems.push_back(
+            fmt::format("{}: cannot be read: expected the YAML file that --config or TIDESYNC_CONFIG names", path));
+        return;
+    }
+    if (size > file_bytes_max) {
+        problems.push_back(fmt::format("{}: larger than {} bytes", path, file_bytes_max));
+        return;
+    }
+    try {
+        job_file_reader{path, values, problems}.read_document(YAML::LoadFile(path));
+    } catch (const YAML::Exception& e) {
+        problems.push_back(fmt::format("{}:{}: is not YAML: {}", path, e.mark.line + 1, e.msg));
+    }
+}
+
+} // namespace tidesync::worker

@@ -1,0 +1,71 @@
+#include "worker/log.hpp"
+
+#include <chrono>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace tidesync::worker::log {
+
+namespace {
+
+style chosen_style = style::human;
+
+spdlog::logger& sink() {
+    static const auto logger = [] {
+        auto made = std::make_shared<spdlog::logger>("tidesync", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        made->set_pattern("%v");
+        made->flush_on(spdlog::level::info);
+        return made;
+    }();
+    return *logger;
+}
+
+std::string_view word(level l) {
+    switch (l) {
+    case level::info:
+        return "info";
+    case level::warn:
+        return "warn";
+    case level::error:
+        return "error";
+    }
+    return "error";
+}
+
+/// Replaces what is not UTF-8, keeps control characters escaped: one event stays one line.
+std::string dumped(const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string now_text(const char* format) {
+    const auto now = std::chrono::system_clock::now();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+    const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
+    const auto time = fmt::gmtime(std::chrono::system_clock::to_time_t(seconds));
+    return fmt::format("{}.{:03}", fmt::format(fmt::runtime(format), time), millis);
+}
+
+std::string json_line(level l, std::string_view what, fields with) {
+    nlohmann::ordered_json line{{"time", now_text("{:%Y-%m-%dT%H:%M:%S}") + "Z"}, {"level", word(l)}, {"event", what}};
+    for (const auto& [name, value] : with) line[std::string{name}] = value;
+    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string human_line(level l, std::string_view what, fields with) {
+    auto line = fmt::format("{} {:5} {}", now_text("{:%H:%M:%S}"), word(l), what);
+    for (const auto& [name, value] : with) line += fmt::format("  {}={}", name, dumped(value));
+    return line;
+}
+
+} // namespace
+
+void start(style s) { chosen_style = s; }
+
+void event(level l, std::string_view what, fields with) {
+    sink().info(chosen_style == style::json ? json_line(l, what, with) : human_line(l, what, with));
+}
+
+} // namespace tidesync::worker::log

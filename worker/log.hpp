@@ -1,0 +1,28 @@
+#pragma once
+
+#include <initializer_list>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+#include <utility>
+
+/// Events on stderr, one line each: JSON for machines, plain text on a terminal. Log where a thing is handled, once.
+/// Never a secret, a body or a row's value.
+namespace tidesync::worker::log {
+
+enum class level {
+    info,  ///< rare and worth keeping
+    warn,  ///< asks someone to act
+    error, ///< we gave up
+};
+
+enum class style { json, human };
+
+using fields = std::initializer_list<std::pair<std::string_view, nlohmann::json>>;
+
+/// Call once, before the first event. Until then events are plain text.
+void start(style);
+
+/// @param what  a fixed text such as `run finished`; what varies goes into fields
+void event(level, std::string_view what, fields = {});
+
+} // namespace tidesync::worker::log

@@ -1,0 +1,75 @@
+#include "worker/migrate.hpp"
+
+#include "jobs/stores/postgres/connection.hpp"
+#include "jobs/stores/postgres/failure.hpp"
+
+#include <fmt/format.h>
+#include <span>
+#include <sql/migrate.hpp>
+#include <sql/production_schema.hpp>
+#include <sql/run_store_schema.hpp>
+
+namespace tidesync::worker {
+
+namespace {
+
+constexpr sql::statement run_store_files[] = {sql::run_store_schema::schema_0001_runs};
+constexpr sql::statement production_files[] = {sql::production_schema::schema_0001_fence_and_receipts};
+
+std::span<const sql::statement> files_of(schema_part part) {
+    if (part == schema_part::run_store) return run_store_files;
+    return production_files;
+}
+
+std::string_view side_of(schema_part part) { return part == schema_part::run_store ? "run store" : "production"; }
+
+/// @returns the number of the last file that ran, -1 when `migrate` never ran in this database
+int read_version(pqxx::transaction_base& transaction, schema_part part) {
+    if (!postgres::query(transaction, sql::find_version_table.text)[0]["present"].as<bool>()) return -1;
+    return postgres::query(transaction, sql::read_version.text, std::string{to_string(part)})[0]["version"].as<int>();
+}
+
+} // namespace
+
+std::string_view to_string(schema_part part) { return part == schema_part::run_store ? "run_store" : "production"; }
+
+migration migrate(const postgres::address& where, schema_part part) {
+    return postgres::named(side_of(part), "making schema tidesync", [&] {
+        auto connection = postgres::connect(where, side_of(part));
+        pqxx::work transaction{connection};
+        transaction.exec("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '300s'");
+        // Two replicas may start at once. The number only has to be ours.
+        transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('tidesync migrate', 0))");
+        const auto files = files_of(part);
+        const int wanted = static_cast<int>(files.size());
+        const int found = read_version(transaction, part);
+        if (found >= wanted) return migration{found, found};
+        if (found < 0) transaction.exec(std::string{sql::create_version_table.text});
+        for (int version = std::max(found, 0); version < wanted; ++version) {
+            transaction.exec(std::string{files[static_cast<std::size_t>(version)].text});
+            postgres::query(transaction, sql::record_version.text, std::string{to_string(part)}, version + 1);
+        }
+        transaction.commit();
+        return migration{std::max(found, 0), wanted};
+    });
+}
+
+std::string missing_schema(const postgres::address& where, schema_part part) {
+    return postgres::named(side_of(part), "reading tidesync.schema_version", [&]() -> std::string {
+        auto connection = postgres::connect(where, side_of(part));
+        pqxx::work transaction{connection};
+        const int wanted = static_cast<int>(files_of(part).size());
+        const int found = read_version(transaction, part);
+        if (found < wanted)
+            return fmt::format(
+                "schema tidesync in {} is {}: run `tidesync migrate`", where.describe(),
+                found < 0 ? "missing" : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted));
+        if (found > wanted)
+            return fmt::format(
+                "schema tidesync in {} is at {} version {}, newer than this binary knows ({}): use the newer binary",
+                where.describe(), to_string(part), found, wanted);
+        return {};
+    });
+}
+
+} // namespace tidesync::worker

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "jobs/report.hpp"
+#include "worker/run_store.hpp"
+
+#include <string>
+#include <vector>
+
+/// What people read on a terminal.
+namespace tidesync::worker {
+
+/// A table of counts per synced table, with a line of sums.
+[[nodiscard]] std::string sync_table(const jobs::report&);
+
+/// The same for `check`: missing, different and extra rows.
+[[nodiscard]] std::string check_table(const jobs::report&);
+
+/// The history, newest first.
+[[nodiscard]] std::string runs_table(const std::vector<run_view>&);
+
+} // namespace tidesync::worker

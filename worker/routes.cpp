@@ -1,0 +1,245 @@
+#include "worker/routes.hpp"
+
+#include "jobs/stores/postgres/failure.hpp"
+#include "qstash/digest.hpp"
+#include "worker/answers.hpp"
+#include "worker/authorize.hpp"
+#include "worker/log.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+namespace tidesync::worker {
+
+namespace {
+
+enum class access { anyone, token, signature_or_token };
+
+/// A request on its way through a route, with what the path held and who asked.
+struct call {
+    services& with;
+    const http_request& request;
+    std::string argument; ///< what `{}` in the pattern stood for
+    principal who;
+};
+
+struct route {
+    std::vector<std::string_view> methods;
+    std::string_view pattern; ///< `{}` stands for one path segment
+    access needs;             ///< no default: a route without it does not compile
+    http_response (*answer)(call&);
+};
+
+http_response trigger_slave_to_prod(call&);
+http_response trigger_job(call&);
+http_response show_run(call&);
+http_response show_runs(call&);
+http_response live(call&);
+http_response ready(call&);
+
+const std::vector<route>& route_table() {
+    static const std::vector<route> table = {
+        {{"POST", "GET"}, "/api/background/sync/slave-to-prod", access::signature_or_token, trigger_slave_to_prod},
+        {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, trigger_job},
+        {{"GET"}, "/api/runs", access::token, show_runs},
+        {{"GET"}, "/api/runs/{}", access::token, show_run},
+        {{"GET"}, "/livez", access::anyone, live},
+        {{"GET"}, "/readyz", access::anyone, ready},
+    };
+    return table;
+}
+
+/// @returns whether the path fits; `argument` gets the segment that `{}` stands for
+bool fits(std::string_view pattern, std::string_view path, std::string& argument) {
+    const auto hole = pattern.find("{}");
+    if (hole == std::string_view::npos) return pattern == path;
+    const auto before = pattern.substr(0, hole);
+    const auto after = pattern.substr(hole + 2);
+    if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after))
+        return false;
+    const auto middle = path.substr(before.size(), path.size() - before.size() - after.size());
+    if (middle.find('/') != std::string_view::npos) return false;
+    argument = middle;
+    return true;
+}
+
+std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+http_response unauthorized(const http_request& request, const refused& refusal) {
+    log::event(
+        log::level::warn, "request refused",
+        {{"method", request.method},
+         {"path", std::string{request.path()}},
+         {"remote", request.remote},
+         {"reason", refusal.reason}});
+    auto answer = error_answer(
+        401, "unauthorized", "the request carries no signature or token that is accepted",
+        refusal.reason == "manual header only"
+            ? "x-manual-trigger is only a label: send Authorization: Bearer <admin token> beside it"
+            : "send a valid Upstash-Signature, or Authorization: Bearer <admin token>; the worker's log has the "
+              "reason");
+    answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return answer;
+}
+
+/// What the body of a trigger may say. Empty and `{}` mean the defaults.
+struct trigger_parameters {
+    bool dry_run = false;
+    std::string problem; ///< not empty: the body cannot be used
+};
+
+trigger_parameters parse_parameters(const std::string& body) {
+    trigger_parameters result;
+    if (body.find_first_not_of(" \t\r\n") == std::string::npos) return result;
+    const auto json = nlohmann::json::parse(body, nullptr, false);
+    if (!json.is_object()) {
+        result.problem = "the body is not a JSON object";
+        return result;
+    }
+    for (const auto& [name, value] : json.items()) {
+        if (name == "dry_run" && value.is_boolean())
+            result.dry_run = value.get<bool>();
+        else
+            result.problem = "the body has a parameter that is not known or of the wrong type";
+    }
+    return result;
+}
+
+/// A verified request that can never succeed: QStash must not try again, anybody else made a mistake.
+http_response
+impossible(bool from_qstash, int status, std::string_view code, std::string_view message, std::string_view hint) {
+    auto answer = error_answer(from_qstash ? 489 : status, code, message, hint);
+    if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");
+    return answer;
+}
+
+std::string hex(std::string_view bytes) {
+    std::string text;
+    for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return text;
+}
+
+run_request request_for(const call& call, const std::string& job, const trigger_parameters& parameters) {
+    run_request request{
+        .job = job, .trigger = "manual", .actor = "admin token", .dry_run = parameters.dry_run, .message = {}};
+    if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) {
+        request.trigger = "qstash";
+        request.actor = delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+        request.message = message_key{
+            .source = "qstash",
+            .message_id = delivery->message_id,
+            .jti = delivery->claims.jti,
+            .expires_at = delivery->claims.exp.time_since_epoch().count(),
+            .body_sha256 = hex(qstash::sha256(call.request.body))};
+    }
+    return request;
+}
+
+http_response trigger(call& call, const std::string& job) {
+    const auto* delivery = std::get_if<signed_delivery>(&call.who);
+    const bool from_qstash = delivery != nullptr;
+    if (from_qstash && delivery->key_label == "next")
+        log::event(
+            log::level::warn, "signed with the next key",
+            {{"hint", "a key rotation has begun: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY anew"}});
+    if (std::ranges::find(call.with.jobs, job) == call.with.jobs.end())
+        return impossible(
+            from_qstash, 404, "not_found", fmt::format("there is no job {}", job),
+            fmt::format("the jobs are: {}", fmt::join(call.with.jobs, ", ")));
+    const auto parameters = parse_parameters(call.request.body);
+    if (!parameters.problem.empty())
+        return impossible(
+            from_qstash, 400, "bad_request", parameters.problem, R"(send nothing, {} or {"dry_run": true})");
+    if (call.with.draining)
+        return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
+
+    const auto accepted = call.with.store.accept(request_for(call, job, parameters), call.with.worker_name);
+    switch (accepted.what) {
+    case decision::replayed:
+        return unauthorized(call.request, {"replay: the token came with another message id"});
+    case decision::body_differs:
+        return impossible(
+            from_qstash, 409, "conflict", "this message id was delivered before with another body",
+            "publish changed work as a new message");
+    case decision::created:
+    case decision::taken_over:
+    case decision::attached:
+    case decision::coalesced:
+        break;
+    }
+    if (accepted.claimed) {
+        call.with.runs.start(*accepted.claimed);
+        // Only the delivery that set a run going waits for it: a short run answers with its statistics.
+        call.with.runs.wait(accepted.run_id, call.with.config.delivery_wait);
+    }
+    const auto run = call.with.store.find(accepted.run_id);
+    if (!run) throw std::runtime_error{"a run that was just stored is gone"};
+    const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
+    return run_answer(*run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
+}
+
+http_response trigger_slave_to_prod(call& call) { return trigger(call, "slave-to-prod"); }
+
+http_response trigger_job(call& call) { return trigger(call, call.argument); }
+
+http_response show_run(call& call) {
+    const auto run = call.with.store.find(call.argument);
+    if (!run) return error_answer(404, "not_found", "there is no such run", "GET /api/runs lists the latest");
+    return json_answer(200, run_document(*run));
+}
+
+http_response show_runs(call& call) {
+    constexpr int rows_max = 50;
+    auto runs = nlohmann::ordered_json::array();
+    for (const auto& run : call.with.store.list(rows_max)) runs.push_back(run_document(run));
+    return json_answer(200, {{"runs", std::move(runs)}});
+}
+
+http_response live(call&) { return json_answer(200, {{"status", "alive"}}); }
+
+http_response ready(call& call) {
+    if (call.with.draining)
+        return error_answer(503, "draining", "the worker is shutting down", "another one will answer");
+    call.with.store.ping();
+    return json_answer(200, {{"status", "ready"}});
+}
+
+http_response answer_route(services& with, const route& found, const http_request& request, std::string argument) {
+    call call{with, request, std::move(argument), bearer{}};
+    if (found.needs != access::anyone) {
+        call.who = authorize(request, with.config, now(), found.needs == access::signature_or_token);
+        if (const auto* refusal = std::get_if<refused>(&call.who)) return unauthorized(request, *refusal);
+    }
+    try {
+        return found.answer(call);
+    } catch (const postgres::error& e) {
+        // No Retry-After: QStash would use it instead of its own, more patient back-off.
+        log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
+        return error_answer(
+            503, "store_unavailable", "the run store did not answer; nothing was accepted",
+            "try again later; the worker's log has the reason");
+    }
+}
+
+} // namespace
+
+http_response handle(services& with, const http_request& request) {
+    std::vector<std::string_view> allowed;
+    for (const auto& candidate : route_table()) {
+        std::string argument;
+        if (!fits(candidate.pattern, request.path(), argument)) continue;
+        if (std::ranges::find(candidate.methods, request.method) != candidate.methods.end())
+            return answer_route(with, candidate, request, std::move(argument));
+        allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
+    }
+    if (allowed.empty())
+        return error_answer(404, "not_found", "there is no such route", "docs/architecture.md lists them");
+    auto answer = error_answer(
+        405, "method_not_allowed", fmt::format("{} is not allowed here", request.method.substr(0, 20)),
+        fmt::format("use {}", fmt::join(allowed, " or ")));
+    answer.headers.emplace_back("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
+    return answer;
+}
+
+} // namespace tidesync::worker

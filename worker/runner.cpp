@@ -1,0 +1,264 @@
+#include "worker/runner.hpp"
+
+#include "jobs/stores/postgres/failure.hpp"
+#include "worker/log.hpp"
+
+#include <fmt/format.h>
+
+namespace tidesync::worker {
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+constexpr auto self_fence_after = lease_time - 5s; // without a beat by then, somebody else may soon take over
+constexpr auto store_patience = 60s;               // how long the end of a run waits for a store that is away
+
+/// Keeps the latest word of a job for the heartbeat and passes it on.
+class progress_keeper final : public jobs::progress_sink {
+public:
+    explicit progress_keeper(jobs::progress_sink* audience)
+        : audience_{audience} {}
+
+    void phase(std::string_view name) override {
+        {
+            const std::scoped_lock lock{mutex_};
+            phase_ = name;
+            item_.clear();
+        }
+        if (audience_ != nullptr) audience_->phase(name);
+    }
+
+    void rows(std::string_view item, std::int64_t rows, std::int64_t expected) override {
+        {
+            const std::scoped_lock lock{mutex_};
+            item_ = item;
+            rows_ = rows;
+            expected_ = expected;
+        }
+        if (audience_ != nullptr) audience_->rows(item, rows, expected);
+    }
+
+    [[nodiscard]] nlohmann::json latest() const {
+        const std::scoped_lock lock{mutex_};
+        nlohmann::json json{{"phase", phase_}};
+        if (!item_.empty()) json.update({{"item", item_}, {"rows", rows_}, {"rows_expected", expected_}});
+        return json;
+    }
+
+private:
+    jobs::progress_sink* audience_;
+    mutable std::mutex mutex_;
+    std::string phase_;
+    std::string item_;
+    std::int64_t rows_ = 0;
+    std::int64_t expected_ = 0;
+};
+
+/// Sleeps, but not through a stop.
+void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::unique_lock lock{mutex};
+    std::condition_variable_any wake;
+    wake.wait_for(lock, stop, time, [] { return false; });
+}
+
+const jobs::failure* why(const jobs::outcome& how) {
+    if (const auto* retry = std::get_if<jobs::retry>(&how)) return &retry->why;
+    if (const auto* give_up = std::get_if<jobs::give_up>(&how)) return &give_up->why;
+    return nullptr;
+}
+
+} // namespace
+
+struct runner::active_run {
+    active_run(claimed_run run, jobs::progress_sink* audience)
+        : claim{std::move(run)}
+        , progress{audience} {}
+
+    claimed_run claim;
+    progress_keeper progress;
+    std::stop_source stop;
+    std::atomic<stop_reason> reason{stop_reason::none};
+    clock::time_point started = clock::now();
+    bool over = false;   ///< guarded by the runner's mutex
+    std::jthread thread; ///< last: it uses all of the above
+};
+
+runner::runner(run_store& store, const std::vector<jobs::job*>& jobs, limits limit, jobs::progress_sink* audience)
+    : store_{store}
+    , limits_{limit}
+    , audience_{audience} {
+    for (auto* job : jobs) jobs_.emplace(job->name(), job);
+}
+
+runner::~runner() { drain(0s); }
+
+void runner::start(claimed_run claim) {
+    const std::scoped_lock lock{mutex_};
+    std::erase_if(active_, [](const auto& entry) { return entry.second->over; });
+    const auto run_id = claim.run_id;
+    auto& run = *(active_[run_id] = std::make_unique<active_run>(std::move(claim), audience_));
+    run.thread = std::jthread{[this, &run] { work(run); }};
+}
+
+bool runner::wait(const std::string& run_id, std::chrono::milliseconds patience) {
+    std::unique_lock lock{mutex_};
+    return ended_.wait_for(lock, patience, [&] {
+        const auto found = active_.find(run_id);
+        return found == active_.end() || found->second->over;
+    });
+}
+
+void runner::drain(std::chrono::milliseconds patience) {
+    std::unique_lock lock{mutex_};
+    const auto idle = [this] {
+        return std::ranges::all_of(active_, [](const auto& entry) { return entry.second->over; });
+    };
+    if (ended_.wait_for(lock, patience, idle)) return;
+    for (auto& [id, run] : active_) stop(*run, stop_reason::draining);
+    ended_.wait_for(lock, store_patience, idle);
+}
+
+void runner::interrupt() {
+    const std::scoped_lock lock{mutex_};
+    for (auto& [id, run] : active_) stop(*run, stop_reason::interrupted);
+}
+
+void runner::stop(active_run& run, stop_reason reason) {
+    auto none = stop_reason::none;
+    run.reason.compare_exchange_strong(none, reason);
+    run.stop.request_stop();
+}
+
+void runner::work(active_run& run) {
+    log::event(
+        log::level::info, "run started",
+        {{"run", run.claim.run_id}, {"job", run.claim.job}, {"attempt", run.claim.attempt}});
+    {
+        const std::jthread heart{[this, &run](const std::stop_token& over) { beat(run, over); }};
+        finish(run, try_job(run));
+    }
+    const std::scoped_lock lock{mutex_};
+    run.over = true;
+    ended_.notify_all();
+}
+
+void runner::beat(active_run& run, const std::stop_token& over) {
+    auto last_beat = clock::now();
+    while (!over.stop_requested()) {
+        pause(heartbeat_every, over);
+        if (over.stop_requested()) return;
+        if (clock::now() - run.started > limits_.run_time) stop(run, stop_reason::time_limit);
+        const auto sent = clock::now();
+        try {
+            if (store_.heartbeat(run.claim, run.progress.latest()))
+                last_beat = sent;
+            else
+                stop(run, stop_reason::lease_lost);
+        } catch (const std::exception& e) {
+            log::event(log::level::warn, "heartbeat failed", {{"run", run.claim.run_id}, {"error", e.what()}});
+            if (clock::now() - last_beat > self_fence_after) stop(run, stop_reason::lease_lost);
+        }
+    }
+}
+
+jobs::result runner::try_job(active_run& run) {
+    const auto job = jobs_.find(run.claim.job);
+    if (job == jobs_.end())
+        return {
+            jobs::give_up{
+                {jobs::failure_code::internal, fmt::format("job {} is not known here", run.claim.job),
+                 "use a worker of the same version on every replica"}},
+            {}};
+    const jobs::run_context context{
+        .run_id = run.claim.run_id,
+        .lease_token = run.claim.lease_token,
+        .stop = run.stop.get_token(),
+        .progress = &run.progress};
+    const auto mode = run.claim.dry_run ? jobs::sync_mode::dry_run : jobs::sync_mode::apply;
+    for (int tries = 1;; ++tries) {
+        jobs::result result;
+        try {
+            result = job->second->sync(context, mode);
+        } catch (const std::exception& e) {
+            result.how = jobs::give_up{
+                {jobs::failure_code::internal, e.what(), "this is a defect of Tidesync: report it with the run's log"}};
+        }
+        const auto* retry = std::get_if<jobs::retry>(&result.how);
+        if (retry == nullptr || tries >= limits_.tries_max || run.stop.stop_requested()) return result;
+        log::event(
+            log::level::warn, "run will be tried again",
+            {{"run", run.claim.run_id},
+             {"error", retry->why.message},
+             {"after_s", retry->after.count()},
+             {"try", tries}});
+        pause(retry->after, run.stop.get_token());
+    }
+}
+
+void runner::finish(active_run& run, const jobs::result& result) {
+    const auto* reason_text = why(result.how);
+    std::optional<jobs::failure> failure;
+    if (reason_text != nullptr) failure = *reason_text;
+    auto how = failure ? run_end::dead : run_end::succeeded;
+    if (failure && run.stop.stop_requested()) {
+        switch (run.reason.load()) {
+        case stop_reason::draining:
+            how = run_end::released;
+            break;
+        case stop_reason::interrupted:
+            how = run_end::cancelled;
+            break;
+        case stop_reason::time_limit:
+            failure = jobs::failure{
+                jobs::failure_code::time_limit,
+                fmt::format("the run took longer than {} s and was rolled back", limits_.run_time.count()),
+                "raise run_time_limit_s in tidesync.yaml, or find what is slow"};
+            break;
+        case stop_reason::lease_lost:
+        case stop_reason::none:
+            break;
+        }
+    }
+
+    std::optional<std::string> state;
+    const auto give_up_at = clock::now() + store_patience;
+    for (;;) {
+        try {
+            state = store_.end(run.claim, how, result.what, failure);
+            break;
+        } catch (const std::exception& e) {
+            // What production holds is settled. Without this row the run is taken up again and finds its receipt.
+            log::event(
+                log::level::warn, "the end of a run could not be stored",
+                {{"run", run.claim.run_id}, {"error", e.what()}});
+            if (clock::now() > give_up_at) break;
+            pause(2s, {});
+        }
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - run.started);
+    const auto totals = result.what.totals();
+    if (!failure)
+        log::event(
+            log::level::info, "run finished",
+            {{"run", run.claim.run_id},
+             {"job", run.claim.job},
+             {"rows", totals.total},
+             {"inserted", totals.inserted},
+             {"updated", totals.updated},
+             {"took_ms", took.count()}});
+    else
+        log::event(
+            how == run_end::dead ? log::level::error : log::level::warn, "run did not succeed",
+            {{"run", run.claim.run_id},
+             {"job", run.claim.job},
+             {"state", state.value_or("lost")},
+             {"code", to_string(failure->code)},
+             {"error", failure->message},
+             {"hint", failure->hint},
+             {"took_ms", took.count()}});
+}
+
+} // namespace tidesync::worker

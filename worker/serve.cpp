@@ -1,0 +1,66 @@
+#include "worker/commands.hpp"
+
+#include "jobs/slave_to_prod/slave_to_prod.hpp"
+#include "worker/http_server.hpp"
+#include "worker/log.hpp"
+#include "worker/routes.hpp"
+#include "worker/start.hpp"
+#include "worker/version.hpp"
+
+#include <csignal>
+
+namespace tidesync::worker {
+
+namespace {
+
+/// Blocks SIGTERM and SIGINT for this thread and all it starts, so that one thread can wait for them.
+class stop_signals {
+public:
+    stop_signals() {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGTERM);
+        sigaddset(&set_, SIGINT);
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    }
+
+    int wait() {
+        int signal = 0;
+        sigwait(&set_, &signal);
+        // A second signal ends the process at once. Production rolls back by itself when the connection goes.
+        pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+        return signal;
+    }
+
+private:
+    sigset_t set_{};
+};
+
+} // namespace
+
+exit_code serve(const command& command) {
+    stop_signals signals;
+    const auto loaded = load_or_explain(purpose::serve, command);
+    if (!loaded) return exit_code::configuration;
+    const auto& config = *loaded;
+    if (!schemas_are_there(config)) return exit_code::configuration;
+
+    slave_to_prod::slave_to_prod main_job{{config.slave, config.production, config.rules, config.limits}};
+    run_store store{config.run_store};
+    store.register_job(std::string{main_job.name()});
+    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}};
+    services with{config, store, runs, {std::string{main_job.name()}}, process_name()};
+    http_server server{config.listen, [&](const http_request& request) { return handle(with, request); }, {}};
+    log::event(
+        log::level::info, "listening",
+        {{"address", config.listen.host}, {"port", server.port()}, {"version", version}});
+
+    const int signal = signals.wait();
+    log::event(log::level::info, "draining", {{"signal", signal}, {"limit_s", config.drain_limit.count()}});
+    with.draining = true;
+    runs.drain(config.drain_limit);
+    server.drain(std::chrono::seconds{5});
+    log::event(log::level::info, "stopped");
+    return exit_code::in_step;
+}
+
+} // namespace tidesync::worker

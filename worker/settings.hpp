@@ -1,0 +1,69 @@
+#pragma once
+
+#include "jobs/slave_to_prod/slave_to_prod.hpp"
+#include "qstash/keys.hpp"
+#include "worker/secret.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tidesync::worker {
+
+struct listen_address {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8090; ///< 0 lets the system choose
+};
+
+/// Everything that can be set, typed, with defaults. Only settings.cpp and job_file.cpp read the outside.
+struct settings {
+    postgres::address slave;
+    postgres::address production;
+    postgres::address run_store; ///< production's database unless TIDESYNC_DATABASE_URL says otherwise
+
+    std::vector<qstash::signing_key> signing_keys; ///< current first
+    std::chrono::seconds clock_tolerance{5};
+    std::string public_url; ///< without a trailing slash; what QStash calls, and `sub` is compared with
+    secret admin_token;
+
+    listen_address listen;
+    std::chrono::seconds delivery_wait{25}; ///< how long the delivery that started a run waits for its end
+    std::chrono::seconds drain_limit{30};   ///< how long SIGTERM lets a run finish before it is rolled back
+
+    std::string job_file; ///< empty when there is none
+    slave_to_prod::table_rules rules;
+    slave_to_prod::server_limits limits;
+    std::chrono::seconds run_time_limit{6 * 3600}; ///< a run that takes longer is stopped and rolled back
+};
+
+using environment = std::map<std::string, std::string>;
+
+/// What the settings are for; decides which of them must be there.
+enum class purpose {
+    serve,   ///< databases, keys, public URL and token
+    job,     ///< databases
+    migrate, ///< production, and the run store where it is set apart
+    store,   ///< the run store
+};
+
+struct loading {
+    settings values;
+    std::vector<std::string> problems; ///< every bad setting at once: its name, what was expected, what to do
+    std::vector<std::string> notes;    ///< worth knowing; nothing is wrong
+};
+
+/// Reads the environment (and the files named by `*_FILE`) and the job file.
+/// @param job_file      path given with --config; empty for TIDESYNC_CONFIG, else ./tidesync.yaml where there is one
+/// @param insecure_dev  accept the public development keys; only with a listener on loopback
+[[nodiscard]] loading
+load_settings(const environment&, purpose, const std::string& job_file = {}, bool insecure_dev = false);
+
+/// The process's environment as a map.
+[[nodiscard]] environment process_environment();
+
+/// True for 127.0.0.0/8, ::1 and localhost.
+[[nodiscard]] bool is_loopback(const std::string& host);
+
+} // namespace tidesync::worker
