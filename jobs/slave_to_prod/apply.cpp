@@ -23,7 +23,7 @@ constexpr std::string_view job_name = "slave-to-prod";
 /// between two statements is lost.
 class cancel_on_stop {
 public:
-    cancel_on_stop(pqxx::connection& connection, std::stop_token stop)
+    cancel_on_stop(pqxx::connection& connection, const std::stop_token& stop)
         : thread_{[&connection, stop, this](const std::stop_token& over) {
             std::unique_lock lock{mutex_};
             while (!over.stop_requested()) {

@@ -22,9 +22,9 @@ struct fingerprint {
 fingerprint read_fingerprint(postgres::copy_session& session) {
     fingerprint result;
     const auto take = [&](std::string_view line) {
-        const auto comma = line.find(',');
-        std::from_chars(line.data(), line.data() + std::min(comma, line.size()), result.rows);
-        result.hash = line.substr(std::min(comma, line.size()));
+        const auto comma = std::min(line.find(','), line.size());
+        std::from_chars(line.begin(), line.begin() + comma, result.rows);
+        result.hash = line.substr(comma);
     };
     while (session.next(take)) {
     }

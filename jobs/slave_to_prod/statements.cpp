@@ -75,6 +75,7 @@ std::string row_hash(const std::vector<std::string>& images) {
 
 std::string hash_of_row(const table_plan& table, bool portable) {
     std::vector<std::string> images;
+    images.reserve(table.columns.size());
     for (const auto& column : table.columns) images.push_back(image(column, portable));
     return row_hash(images);
 }
