@@ -42,4 +42,7 @@ struct give_up {
 /// How a job ended. Only worker turns it into a stored state and an HTTP answer.
 using outcome = std::variant<done, retry, give_up>;
 
+/// The failure in an outcome; null when it is `done`.
+[[nodiscard]] const failure* why(const outcome&) noexcept;
+
 } // namespace tidesync::jobs

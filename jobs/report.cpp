@@ -33,6 +33,12 @@ std::string_view to_string(failure_code code) noexcept {
     return "internal";
 }
 
+const failure* why(const outcome& how) noexcept {
+    if (const auto* again = std::get_if<retry>(&how)) return &again->why;
+    if (const auto* over = std::get_if<give_up>(&how)) return &over->why;
+    return nullptr;
+}
+
 table_report report::totals() const {
     table_report sum;
     for (const auto& table : tables) {

@@ -14,11 +14,9 @@ namespace tidesync::slave_to_prod {
 /// @throws postgres::error
 [[nodiscard]] std::optional<jobs::report> find_receipt(const postgres::address& production, const std::string& run_id);
 
-/// Raised when a newer run has passed the fence: this one may no longer change production.
-struct fence_passed {};
-
-/// Raised when staged rows are not what was sent, cannot be told apart by their key, or cannot be brought over.
-struct unfit_staging {
+/// Raised inside the transaction, which then rolls back: a newer run has passed the fence, staged rows are not what was
+/// sent, keys do not tell rows apart, or rows did not land as they were sent.
+struct refused_to_apply {
     jobs::outcome how;
 };
 
@@ -26,7 +24,7 @@ struct unfit_staging {
 /// sequences, receipt, COMMIT. All or nothing.
 /// @param report  counts per table are filled in before COMMIT; its JSON is the receipt
 /// @throws postgres::error  `in_doubt` when the answer to COMMIT was lost: ask find_receipt
-/// @throws fence_passed, unfit_staging
+/// @throws refused_to_apply
 void apply(
     const postgres::address& production, const plan&, const std::vector<staged_table>&, const server_limits&,
     const jobs::run_context&, jobs::report& report);

@@ -27,6 +27,7 @@ void read_columns(pqxx::transaction_base& transaction, catalog& into) {
         table.name = name;
         table.partitioned = row["partitioned"].as<bool>();
         table.estimated_rows = row["estimated_rows"].as<std::int64_t>();
+        table.may_use_schema = row["may_use_schema"].as<bool>();
         table.may_select = row["may_select"].as<bool>();
         table.may_write = row["may_write"].as<bool>();
         table.columns.push_back({
@@ -41,6 +42,7 @@ void read_columns(pqxx::transaction_base& transaction, catalog& into) {
             .send_function = text_or_empty(row, "send_function"),
             .carries_type_numbers = row["carries_type_numbers"].as<bool>(),
             .has_binary_form = row["has_binary_form"].as<bool>(),
+            .equality = text_or_empty(row, "equality"),
             .key_hashes_raw = row["key_hashes_raw"].as<bool>(),
         });
     }
@@ -58,6 +60,14 @@ void read_keys(pqxx::transaction_base& transaction, catalog& into) {
             .columns = nlohmann::json::parse(row["columns"].as<std::string>()).get<std::vector<std::string>>(),
             .operators = nlohmann::json::parse(row["operators"].as<std::string>()).get<std::vector<std::string>>(),
         });
+    }
+}
+
+void read_rewriters(pqxx::transaction_base& transaction, catalog& into) {
+    for (const auto& row : postgres::query(transaction, sql::read_rewriters.text)) {
+        const auto table =
+            into.relations.find({row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()});
+        if (table != into.relations.end()) table->second.rewriters = row["names"].as<std::string>();
     }
 }
 
@@ -96,6 +106,7 @@ catalog read_catalog(pqxx::transaction_base& transaction) {
     result.in_recovery = side[0]["in_recovery"].as<bool>();
     read_columns(transaction, result);
     read_keys(transaction, result);
+    read_rewriters(transaction, result);
     read_relations_between(transaction, result);
     return result;
 }

@@ -38,6 +38,7 @@ struct column {
     std::string send_function;         ///< for image_kind::send, quoted and qualified
     bool carries_type_numbers = false; ///< binary form names types by number, which PostgreSQL before 14 checks
     bool has_binary_form = true;
+    std::string equality;        ///< the type's own, qualified like unique_key::operators; empty when it has none
     bool key_hashes_raw = false; ///< a hash of the value itself follows equality, on any server
 };
 
@@ -53,10 +54,12 @@ struct relation {
     table_name name;
     bool partitioned = false;
     std::int64_t estimated_rows = 0;
+    bool may_use_schema = true;
     bool may_select = false;
     bool may_write = false; ///< INSERT and UPDATE
     std::vector<column> columns;
     std::vector<unique_key> keys; ///< primary key first
+    std::string rewriters;        ///< triggers and rules that may change or drop a row on its way in; empty for none
 
     [[nodiscard]] const column* find(const std::string& column_name) const;
 };

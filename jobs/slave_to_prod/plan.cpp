@@ -18,12 +18,19 @@ bool is_selected(const table_name& name, const table_rules& rules) {
     return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);
 }
 
+/// How many characters fit into a varchar.
+std::size_t length_max(const column& varchar) {
+    const auto open = varchar.full_type.find('(');
+    if (open == std::string::npos) return std::string::npos;
+    return std::stoul(varchar.full_type.substr(open + 1));
+}
+
 /// Same type, and every value of the slave fits as it is.
 bool holds_exactly(const column& production, const column& slave) {
     if (production.type != slave.type) return false;
-    // A longer or shorter varchar is safe: PostgreSQL refuses a value that does not fit. Numbers and times would be
-    // rounded without a word.
-    return production.full_type == slave.full_type || production.type == "character varying";
+    if (production.full_type == slave.full_type) return true;
+    // More room is safe for text alone: numbers and times would be rounded without a word.
+    return production.type == "character varying" && length_max(production) >= length_max(slave);
 }
 
 const unique_key* with_columns(const std::vector<unique_key>& keys, std::vector<std::string> columns) {
@@ -40,10 +47,12 @@ const unique_key* with_columns(const std::vector<unique_key>& keys, std::vector<
 class table_planner {
 public:
     table_planner(
-        const relation& slave, const relation& production, const table_rules& rules, bool binary_agrees, plan& into)
+        const relation& slave, const relation& production, const table_rules& rules, plan_for purpose,
+        bool binary_agrees, plan& into)
         : slave_{slave}
         , production_{production}
         , rules_{rules}
+        , purpose_{purpose}
         , binary_agrees_{binary_agrees}
         , plan_{into} {}
 
@@ -53,6 +62,7 @@ public:
         result_.partitioned_on_slave = slave_.partitioned;
         result_.partitioned_on_production = production_.partitioned;
         result_.estimated_rows = slave_.estimated_rows;
+        result_.rewriters = production_.rewriters;
         check_privileges();
         choose_columns();
         choose_key();
@@ -69,11 +79,22 @@ private:
 
     void check_privileges() {
         const auto name = slave_.name.text();
+        if (!slave_.may_use_schema)
+            problem(fmt::format(
+                "table {} cannot be read on the slave: GRANT USAGE ON its SCHEMA to the role of SLAVE_DATABASE_URL, or "
+                "exclude it",
+                name));
         if (!slave_.may_select)
             problem(fmt::format(
                 "table {} cannot be read on the slave: GRANT SELECT to the role of SLAVE_DATABASE_URL, or exclude it",
                 name));
-        if (!production_.may_select || !production_.may_write)
+        if (purpose_ == plan_for::comparing) {
+            if (!production_.may_select)
+                problem(fmt::format(
+                    "table {} cannot be read in production: GRANT SELECT to the role of PROD_DATABASE_URL, or exclude "
+                    "it",
+                    name));
+        } else if (!production_.may_select || !production_.may_write)
             problem(fmt::format(
                 "table {} cannot be written in production: GRANT SELECT, INSERT, UPDATE to the role of "
                 "PROD_DATABASE_URL, or exclude it",
@@ -97,10 +118,6 @@ private:
                     name, theirs.name, theirs.full_type, ours->full_type));
                 continue;
             }
-            if (ours->full_type != theirs.full_type)
-                plan_.warnings.push_back(fmt::format(
-                    "column {}.{} is {} on the slave and {} in production: a longer value will be refused", name,
-                    theirs.name, theirs.full_type, ours->full_type));
             const bool binary =
                 ours->has_binary_form && theirs.has_binary_form && (binary_agrees_ || !ours->carries_type_numbers);
             if (!binary) result_.format = copy_format::text;
@@ -156,7 +173,8 @@ private:
     void use_key(const std::vector<std::string>& columns, const unique_key* index) {
         result_.key = index != nullptr ? index->columns : columns;
         result_.key_arbitrates = index != nullptr && index->immediate;
-        result_.key_operators = index != nullptr ? index->operators : std::vector<std::string>(columns.size(), "=");
+        result_.key_unique_in_production = index != nullptr;
+        result_.key_operators = index != nullptr ? index->operators : own_equality(columns);
         // The slave's word counts where equality is that of bytes. Elsewhere it may hang on a collation, and
         // production's may be another.
         const auto is_equal_by_bytes = [&](const std::string& column_name) {
@@ -166,9 +184,24 @@ private:
             with_columns(slave_.keys, columns) != nullptr && std::ranges::all_of(columns, is_equal_by_bytes);
     }
 
+    std::vector<std::string> own_equality(const std::vector<std::string>& columns) {
+        std::vector<std::string> operators;
+        for (const auto& column_name : columns) {
+            const auto* column = production_.find(column_name);
+            if (column != nullptr && column->equality.empty())
+                problem(fmt::format(
+                    "key of table {} in tidesync.yaml names column {} of type {}, which has no equality: choose "
+                    "another column",
+                    slave_.name.text(), column_name, column->full_type));
+            operators.push_back(column != nullptr ? column->equality : std::string{});
+        }
+        return operators;
+    }
+
     const relation& slave_;
     const relation& production_;
     const table_rules& rules_;
+    plan_for purpose_;
     bool binary_agrees_;
     plan& plan_;
     table_plan result_;
@@ -252,17 +285,30 @@ void add_sequences(const catalog& production, table_plan& table, plan& plan) {
     }
 }
 
-void check_versions(const catalog& slave, const catalog& production, plan& plan) {
+void check_servers(const catalog& slave, const catalog& production, plan_for purpose, plan& plan) {
     for (const auto& [side, server] : {std::pair{"slave", &slave}, std::pair{"production", &production}})
         if (server->major() < major_min)
             plan.problems.push_back(fmt::format(
                 "the {} server is PostgreSQL {}: version {} or newer is needed", side, server->version, major_min));
-    if (production.in_recovery)
+    if (purpose == plan_for::writing && production.in_recovery)
         plan.problems.emplace_back(
             "the production server is a standby and cannot be written: point PROD_DATABASE_URL at the primary");
 }
 
 void check_rules(const catalog& slave, const catalog& production, const table_rules& rules, plan& plan) {
+    const auto is_there = [](const catalog& server, const std::string& pattern) {
+        return std::ranges::any_of(
+            server.relations, [&](const auto& entry) { return matches(pattern, entry.first.text()); });
+    };
+    for (const auto& pattern : rules.include) {
+        if (pattern == "*") continue;
+        const bool literal = pattern.find('*') == std::string::npos;
+        if (!is_there(slave, pattern) || (literal && !is_there(production, pattern)))
+            plan.problems.push_back(fmt::format(
+                "include in tidesync.yaml: {} is no table {}: correct it (schema.table), or remove it. Views, "
+                "partitions, extensions' tables and the schemas that Supabase manages are never synced",
+                pattern, literal ? "that both sides have" : "of the slave"));
+    }
     for (const auto& [name, columns] : rules.keys) {
         const auto is_named = [&](const auto& entry) { return entry.first.text() == name; };
         if (std::ranges::none_of(slave.relations, is_named) || std::ranges::none_of(production.relations, is_named))
@@ -299,9 +345,9 @@ bool matches(std::string_view pattern, std::string_view name) {
     return p == pattern.size();
 }
 
-plan make_plan(const catalog& slave, const catalog& production, const table_rules& rules) {
+plan make_plan(const catalog& slave, const catalog& production, const table_rules& rules, plan_for purpose) {
     plan result;
-    check_versions(slave, production, result);
+    check_servers(slave, production, purpose, result);
     check_rules(slave, production, rules, result);
     const bool same_major = slave.major() == production.major();
     result.portable_hashes = !same_major || slave.encoding != production.encoding;
@@ -316,9 +362,17 @@ plan make_plan(const catalog& slave, const catalog& production, const table_rule
                     name.text()));
             continue;
         }
-        auto table = table_planner{theirs, ours->second, rules, same_major, result}.settle();
+        if (!ours->second.may_use_schema) {
+            (rules.fail_on_drift ? result.problems : result.warnings)
+                .push_back(fmt::format(
+                    "table {} is not synced: the role of PROD_DATABASE_URL has no USAGE on its schema; GRANT it, or "
+                    "exclude the table",
+                    name.text()));
+            continue;
+        }
+        auto table = table_planner{theirs, ours->second, rules, purpose, same_major, result}.settle();
         if (!table) continue;
-        add_sequences(production, *table, result);
+        if (purpose == plan_for::writing) add_sequences(production, *table, result);
         result.tables.push_back(std::move(*table));
     }
     sort_by_foreign_keys(result, production);

@@ -37,8 +37,10 @@ struct table_plan {
     std::vector<std::string> key;
     std::vector<std::string> key_operators; ///< one per key column
     bool key_arbitrates = false;            ///< an immediate unique index on production: usable for ON CONFLICT
+    bool key_unique_in_production = false;  ///< false: live rows are checked for doubles
     bool key_unique_on_slave = false;       ///< false: staged rows are checked for doubles
     copy_format format = copy_format::binary;
+    std::string rewriters; ///< what may change or drop rows on their way in; then the outcome is looked at again
     std::vector<sequence> sequences; ///< those of production that feed one of its columns
 };
 
@@ -50,8 +52,12 @@ struct plan {
     std::vector<std::string> problems; ///< each names the thing and what to do; any of them stops the run
 };
 
+/// What will be done with the plan: comparing needs fewer privileges, and production may then be a standby.
+enum class plan_for { comparing, writing };
+
 /// Decides what is synced and how. Reads no database.
-[[nodiscard]] plan make_plan(const catalog& slave, const catalog& production, const table_rules&);
+[[nodiscard]] plan
+make_plan(const catalog& slave, const catalog& production, const table_rules&, plan_for = plan_for::writing);
 
 /// `*` stands for any run of characters, everything else for itself.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view name);

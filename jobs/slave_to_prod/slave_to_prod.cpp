@@ -65,7 +65,7 @@ slave_reader open_slave(const settings& settings, const jobs::run_context& run) 
         exporter.exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " + set_limits(settings.limits));
         auto tables = read_catalog(exporter);
         const auto snapshot = exporter.exec("SELECT pg_export_snapshot()")[0][0].as<std::string>();
-        slave_reader reader{std::move(tables), {settings.slave, "slave", run.stop, {}}};
+        slave_reader reader{std::move(tables), {settings.slave, "slave", run.stop, patience(settings.limits)}};
         // From here on the session holds the snapshot. The exporter must not stay: a standby ends idle transactions
         // that are in the way of its replay.
         reader.session.execute(begin_reading(settings.limits, snapshot), "opening the snapshot");
@@ -82,15 +82,14 @@ catalog read_production(const settings& settings) {
     });
 }
 
-plan plan_or_refuse(const catalog& slave, const catalog& production, const table_rules& rules, jobs::report& report) {
-    auto plan = make_plan(slave, production, rules);
+plan plan_or_refuse(const catalog& slave, const settings& settings, plan_for purpose, jobs::report& report) {
+    auto plan = make_plan(slave, read_production(settings), settings.rules, purpose);
     report.warnings = plan.warnings;
     if (!plan.problems.empty()) throw plan_refused{plan.problems};
     return plan;
 }
 
 jobs::outcome refusal(const plan_refused& refused) {
-    // With many problems the first tells the kind; all of them are in the report's warnings.
     const auto text = refused.problems.size() == 1
                           ? refused.problems.front()
                           : fmt::format("{} problems: {}", refused.problems.size(), fmt::join(refused.problems, "; "));
@@ -115,12 +114,8 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
         body(result.what);
     } catch (const plan_refused& refused) {
         result.how = refusal(refused);
-    } catch (const unfit_staging& unfit) {
-        result.how = unfit.how;
-    } catch (const fence_passed&) {
-        result.how = jobs::give_up{
-            {failure_code::superseded, "a newer run of slave-to-prod has passed; this one changed nothing",
-             "nothing to do: the newer run brought production up to date"}};
+    } catch (const refused_to_apply& refused) {
+        result.how = refused.how;
     } catch (const postgres::error& e) {
         if (e.in_doubt)
             result.how = jobs::retry{
@@ -133,6 +128,9 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
         else
             result.how = postgres::outcome_of(e);
     }
+    // Whatever was counted before a failure was rolled back with it.
+    if (jobs::why(result.how) != nullptr)
+        for (auto& table : result.what.tables) table.inserted = table.updated = table.unchanged = 0;
     return result;
 }
 
@@ -161,10 +159,10 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
     phase_clock phases{run, report};
     phases.enter("plan");
     auto slave = open_slave(settings_, run);
-    const auto plan = plan_or_refuse(slave.tables, read_production(settings_), settings_.rules, report);
+    const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::writing, report);
 
     phases.enter("stage");
-    staging_area staging{settings_.production, run.lease_token, settings_.limits};
+    staging_area staging{settings_.production, run.lease_token, settings_.limits, report.warnings};
     const auto staged = staging.fill(plan, slave.session, run);
     slave.session.execute("COMMIT", "closing the snapshot");
     for (std::size_t i = 0; i < staged.size(); ++i) {
@@ -188,8 +186,8 @@ void slave_to_prod::compare_all(const jobs::run_context& run, jobs::report& repo
     phase_clock phases{run, report};
     phases.enter("plan");
     auto slave = open_slave(settings_, run);
-    const auto plan = plan_or_refuse(slave.tables, read_production(settings_), settings_.rules, report);
-    postgres::copy_session production{settings_.production, "production", run.stop, {}};
+    const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::comparing, report);
+    postgres::copy_session production{settings_.production, "production", run.stop, patience(settings_.limits)};
     production.execute(begin_reading(settings_.limits, ""), "opening a snapshot");
 
     phases.enter("compare");

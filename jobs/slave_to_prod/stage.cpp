@@ -18,11 +18,13 @@ std::chrono::milliseconds since(std::chrono::steady_clock::time_point start) {
 
 } // namespace
 
-staging_area::staging_area(const postgres::address& production, std::int64_t lease_token, server_limits limits)
+staging_area::staging_area(
+    const postgres::address& production, std::int64_t lease_token, server_limits limits,
+    std::vector<std::string>& warnings)
     : production_{production}
     , lease_token_{lease_token}
     , limits_{limits} {
-    drop_left_overs();
+    drop_left_overs(warnings);
 }
 
 staging_area::~staging_area() {
@@ -34,7 +36,7 @@ staging_area::~staging_area() {
 
 std::vector<staged_table>
 staging_area::fill(const plan& plan, postgres::copy_session& reader, const jobs::run_context& run) {
-    postgres::copy_session writer{production_, side, run.stop, {}};
+    postgres::copy_session writer{production_, side, run.stop, patience(limits_)};
     std::vector<staged_table> result;
     for (const auto& table : plan.tables) {
         const auto start = std::chrono::steady_clock::now();
@@ -58,19 +60,23 @@ staging_area::fill(const plan& plan, postgres::copy_session& reader, const jobs:
     return result;
 }
 
-void staging_area::drop_left_overs() {
-    postgres::named(side, "dropping the staging tables of earlier runs", [&] {
+void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
+    const auto old = postgres::named(side, "looking for staging tables of earlier runs", [&] {
         auto connection = postgres::connect(production_, side);
-        std::vector<table_name> old;
-        {
-            pqxx::work transaction{connection};
-            for (const auto& row :
-                 postgres::query(transaction, sql::find_old_staging.text, std::string{staging_prefix}, lease_token_))
-                old.push_back({"tidesync_staging", row["relname"].as<std::string>()});
-            transaction.commit();
-        }
-        drop(old);
+        pqxx::work transaction{connection};
+        std::vector<table_name> found;
+        for (const auto& row :
+             postgres::query(transaction, sql::find_old_staging.text, std::string{staging_prefix}, lease_token_))
+            found.push_back({"tidesync_staging", row["relname"].as<std::string>()});
+        return found;
     });
+    for (const auto& table : old) {
+        try {
+            postgres::named(side, fmt::format("dropping {}", table.text()), [&] { drop({table}); });
+        } catch (const postgres::error& e) {
+            warnings.push_back(fmt::format("a staging table of an earlier run is left: {}; drop it by hand", e.what()));
+        }
+    }
 }
 
 void staging_area::drop(const std::vector<table_name>& tables) {

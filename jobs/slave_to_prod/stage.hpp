@@ -20,8 +20,11 @@ struct staged_table {
 /// The staging tables of one run. Made outside any long transaction; dropped when this goes.
 class staging_area {
 public:
-    /// Drops what earlier runs left behind, too: their tokens can no longer commit.
-    staging_area(const postgres::address& production, std::int64_t lease_token, server_limits);
+    /// Drops what earlier runs left behind, too: their tokens can no longer commit. What cannot be dropped (another
+    /// role's, for example) becomes a warning.
+    staging_area(
+        const postgres::address& production, std::int64_t lease_token, server_limits,
+        std::vector<std::string>& warnings);
     ~staging_area();
     staging_area(const staging_area&) = delete;
     staging_area& operator=(const staging_area&) = delete;
@@ -31,7 +34,7 @@ public:
     std::vector<staged_table> fill(const plan&, postgres::copy_session& reader, const jobs::run_context&);
 
 private:
-    void drop_left_overs();
+    void drop_left_overs(std::vector<std::string>& warnings);
     void drop(const std::vector<table_name>&);
 
     const postgres::address& production_;

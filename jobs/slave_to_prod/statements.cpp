@@ -110,7 +110,10 @@ std::string set_limits(const server_limits& limits) {
 std::string begin_reading(const server_limits& limits, const std::string& snapshot) {
     auto text = std::string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "};
     if (!snapshot.empty()) text += fmt::format("SET TRANSACTION SNAPSHOT {}; ", quote_literal(snapshot));
-    return text + set_limits(limits) + pin_text_output() + "SET LOCAL search_path = pg_catalog";
+    auto patient = limits;
+    // While one side computes, the other waits inside its transaction.
+    patient.idle_in_transaction = limits.statement;
+    return text + set_limits(patient) + pin_text_output() + "SET LOCAL search_path = pg_catalog";
 }
 
 table_name staging_name(std::int64_t lease_token, std::size_t n) {
@@ -142,6 +145,22 @@ std::string find_bad_keys(const table_plan& table, const table_name& staging) {
         "SELECT EXISTS (SELECT FROM {0} WHERE {1}) AS nulls, "
         "EXISTS (SELECT FROM {0} GROUP BY {2} HAVING count(*) > 1) AS doubles",
         staging.sql(), fmt::join(nulls, " OR "), fmt::join(quoted(table.key), ", "));
+}
+
+std::string find_doubled_targets(const table_plan& table, const table_name& staging) {
+    return fmt::format(
+        "SELECT 1 FROM {} AS t JOIN {} AS s ON {} GROUP BY {} HAVING count(*) > 1 LIMIT 1", from(table, false),
+        staging.sql(), same_key(table), fmt::join(quoted(table.key, "s."), ", "));
+}
+
+std::string count_unlike(const table_plan& table, const table_name& staging) {
+    const auto names = column_names(table);
+    return fmt::format(
+        "SELECT (SELECT count(*) FROM {0} AS s WHERE NOT EXISTS (SELECT FROM {1} AS t WHERE {2})) AS missing, "
+        "(SELECT count(*) FROM {1} AS t JOIN {0} AS s ON {2} "
+        "WHERE ROW({3})::record OPERATOR(pg_catalog.*<>) ROW({4})::record) AS different",
+        staging.sql(), from(table, false), same_key(table), fmt::join(quoted(names, "t."), ", "),
+        fmt::join(quoted(names, "s."), ", "));
 }
 
 std::string insert_missing(const table_plan& table, const table_name& staging) {
@@ -190,7 +209,8 @@ std::string forward_sequence(const sequence& sequence, const table_name& staging
     return fmt::format(
         "SELECT pg_catalog.setval({}::regclass, staged.top::bigint) "
         "FROM (SELECT max({}) AS top FROM {}) AS staged, {} AS live "
-        "WHERE staged.top BETWEEN live.last_value + live.is_called::int AND {}",
+        "WHERE (staged.top > live.last_value OR staged.top = live.last_value AND NOT live.is_called) AND staged.top <= "
+        "{}",
         quote_literal(sequence.sql), quote_name(sequence.column), staging.sql(), sequence.sql, sequence.value_max);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "jobs/slave_to_prod/plan.hpp"
+#include "jobs/stores/postgres/copy.hpp"
 
 #include <chrono>
 #include <string>
@@ -14,6 +15,12 @@ struct server_limits {
     std::chrono::seconds lock{10};
     std::chrono::seconds idle_in_transaction{60};
 };
+
+/// How long a server may be silent: it may be at work on one statement for as long as that is allowed to take. A peer
+/// that is gone is noticed much earlier, by TCP.
+[[nodiscard]] inline postgres::copy_session::time_limits patience(const server_limits& limits) {
+    return {.silence_max = limits.statement + std::chrono::seconds{30}};
+}
 
 /// Pins how values are written as text, so that both servers write the same.
 [[nodiscard]] std::string pin_text_output();
@@ -36,6 +43,12 @@ inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 /// Returns one row with `nulls` and `doubles` booleans: keys of staged rows that cannot tell rows apart.
 [[nodiscard]] std::string find_bad_keys(const table_plan&, const table_name& staging);
 
+/// Returns a row when several live rows answer to one staged key.
+[[nodiscard]] std::string find_doubled_targets(const table_plan&, const table_name& staging);
+
+/// Returns one row with `missing` and `different`: staged rows that production does not have as they are.
+[[nodiscard]] std::string count_unlike(const table_plan&, const table_name& staging);
+
 /// Inserts staged rows whose key production lacks.
 [[nodiscard]] std::string insert_missing(const table_plan&, const table_name& staging);
 
@@ -48,7 +61,7 @@ inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 /// Returns a row when a fixed column differs somewhere. Empty when there is no such column.
 [[nodiscard]] std::string find_fixed_difference(const table_plan&, const table_name& staging);
 
-/// Moves a sequence forward to what was staged, never back.
+/// Moves a sequence forward to what was staged; not back, unless the application draws a number in the same instant.
 [[nodiscard]] std::string forward_sequence(const sequence&, const table_name& staging);
 
 /// COPY of one line: `count,hash` over the images of all rows, whatever their order.

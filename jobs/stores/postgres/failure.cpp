@@ -65,10 +65,12 @@ std::string presentable(std::string_view message, std::string_view sqlstate) {
         if (first != std::string::npos)
             text = text.substr(0, first) + "(value not shown)" + (last > first ? text.substr(last + 1) : "");
     }
-    if (sqlstate.starts_with("P0"))
-        return "a trigger or function raised an exception; its words may quote the row, so that only the server's log "
-               "has "
+    // An exception that a trigger or function raised itself, whatever SQLSTATE it chose: the words are its own.
+    if (sqlstate.starts_with("P0") || message.find(" at RAISE") != std::string_view::npos)
+        return "a trigger or function raised an exception; its words may quote the row, so only the server's log has "
                "them";
+    if (const auto raw_bytes = text.find(": 0x"); raw_bytes != std::string::npos && sqlstate.starts_with("22"))
+        text.resize(raw_bytes);
     std::ranges::replace(text, '\n', ' ');
     while (!text.empty() && text.back() == ' ') text.pop_back();
     return text;
@@ -106,7 +108,7 @@ jobs::outcome outcome_of(const error& e) {
         if (why.code == failure_code::unreachable) return jobs::retry{10s, std::move(why)};
         return jobs::give_up{std::move(why)};
     }
-    if (state.starts_with("08") || is_one_of(state, {"57P01", "57P02", "57P03"}))
+    if (state.starts_with("08") || is_one_of(state, {"57P01", "57P02", "57P03", "25P03"}))
         return jobs::retry{10s, {failure_code::unreachable, text, "the server went away; the run is tried again"}};
     if (state.starts_with("40"))
         return jobs::retry{

@@ -8,6 +8,7 @@
 --   text  the type's text output: arrays and composites carry type numbers of one database in their binary form
 -- `key_hashes_raw` says that a hash of the value itself follows equality and is stable between servers: such a key meets
 -- its like under another image, as 1.0 meets 1.00. The hash of an enum is that of a number of one database.
+-- `equality` is the operator by which a declared key tells rows apart; null for types that have none.
 WITH RECURSIVE unwrapped (oid, base, modifier) AS (   -- domains down to the type they stand on
     SELECT oid, oid, -1 FROM pg_type
     UNION ALL
@@ -25,12 +26,14 @@ WITH RECURSIVE unwrapped (oid, base, modifier) AS (   -- domains down to the typ
 SELECT
     n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS partitioned,
     greatest(c.reltuples, 0)::bigint AS estimated_rows,
+    has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
     has_table_privilege(c.oid, 'SELECT') AS may_select,
     has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AS may_write,
     a.attname AS column_name,
     format_type(a.atttypid, NULL) AS type_name,
     format_type(a.atttypid, a.atttypmod)
-        || CASE WHEN a.atttypid <> b.oid THEN ' over ' || format_type(b.oid, u.modifier) ELSE '' END AS full_type,
+        || CASE WHEN a.atttypid <> b.oid THEN ' over ' || format_type(b.oid, u.modifier) ELSE '' END
+        || coalesce(fields.list, '') AS full_type,
     a.attnotnull AS not_null, a.atthasdef OR a.attidentity <> '' AS has_default,
     a.attgenerated <> '' AS generated, a.attidentity = 'a' AS identity_always,
     CASE
@@ -46,7 +49,8 @@ SELECT
     b.typtype = 'c' OR (b.typcategory = 'A' AND en.nspname <> 'pg_catalog') AS carries_type_numbers,
     b.oid NOT IN (SELECT oid FROM text_only) AND coalesce(e.oid NOT IN (SELECT oid FROM text_only), true)
         AS has_binary_form,
-    coalesce(e.typtype, b.typtype) = 'b' AND coalesce(e.oid, b.oid) IN (SELECT oid FROM hashable) AS key_hashes_raw
+    coalesce(e.typtype, b.typtype) = 'b' AND coalesce(e.oid, b.oid) IN (SELECT oid FROM hashable) AS key_hashes_raw,
+    equality.operator AS equality
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -58,12 +62,31 @@ LEFT JOIN pg_namespace en ON en.oid = e.typnamespace
 LEFT JOIN pg_proc s ON s.oid = b.typsend
 LEFT JOIN pg_namespace sn ON sn.oid = s.pronamespace
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
+LEFT JOIN LATERAL (   -- two composites of one name may be made differently
+    SELECT ' (' || string_agg(f.attname || ' ' || format_type(f.atttypid, f.atttypmod), ', ' ORDER BY f.attnum) || ')' AS list
+    FROM pg_attribute f
+    WHERE f.attrelid = nullif(coalesce(e.typrelid, b.typrelid), 0) AND f.attnum > 0 AND NOT f.attisdropped
+) AS fields ON true
+LEFT JOIN LATERAL (   -- the type's own equality, written so that no search_path can change it
+    SELECT 'OPERATOR(' || quote_ident(opn.nspname) || '.' || op.oprname || ')' AS operator
+    FROM pg_opclass oc
+    JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree'
+    JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+        AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+    JOIN pg_operator op ON op.oid = ao.amopopr
+    JOIN pg_namespace opn ON opn.oid = op.oprnamespace
+    WHERE oc.opcdefault AND oc.opcintype = CASE
+        WHEN b.typcategory = 'A' AND b.typelem <> 0 THEN 'anyarray'::regtype
+        WHEN b.typtype = 'e' THEN 'anyenum'::regtype WHEN b.typtype = 'r' THEN 'anyrange'::regtype
+        WHEN b.typtype = 'm' THEN 'anymultirange'::regtype WHEN b.typtype = 'c' THEN 'record'::regtype
+        WHEN b.oid = 'varchar'::regtype THEN 'text'::regtype ELSE b.oid END
+    LIMIT 1
+) AS equality ON true
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname !~ '^tidesync(_|$)' AND n.nspname <> 'information_schema'
   AND n.nspname <> ALL (ARRAY['auth', 'storage', 'realtime', '_realtime', 'vault', 'supabase_functions',
       'supabase_migrations', '_analytics', '_supavisor', 'extensions', 'graphql', 'graphql_public', 'pgbouncer',
       'pgsodium', 'pgsodium_masks', 'net', 'cron'])
-  AND has_schema_privilege(n.oid, 'USAGE')
   AND NOT EXISTS (SELECT 1 FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname, a.attnum;

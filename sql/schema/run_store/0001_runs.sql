@@ -31,7 +31,7 @@ CREATE TABLE tidesync.run (
     CONSTRAINT finished_iff_terminal CHECK (
         (state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX run_one_active ON tidesync.run (job) WHERE state IN ('queued', 'running', 'retry_wait');
+CREATE UNIQUE INDEX run_one_active ON tidesync.run (job) WHERE state IN ('queued', 'running', 'retry_wait') AND NOT dry_run;  -- a dry run changes nothing: it needs no turn
 CREATE INDEX run_history ON tidesync.run (created_at DESC);
 
 -- Which run a delivery belongs to, for ever: one message id maps to exactly one run.
