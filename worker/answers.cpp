@@ -1,7 +1,8 @@
 #include "worker/answers.hpp"
 
+#include "worker/utc.hpp"
+
 #include <chrono>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -25,14 +26,6 @@ std::string_view word(decision what) {
         return "body_differs";
     }
     return "created";
-}
-
-std::string now_text() {
-    const auto now = std::chrono::system_clock::now();
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-    return fmt::format(
-        "{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-        std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count());
 }
 
 nlohmann::ordered_json text_or_null(const std::string& text) {
@@ -86,7 +79,7 @@ nlohmann::ordered_json success_document(const run_view& run, std::string_view ty
     nlohmann::ordered_json document{
         {"success", true},
         {"message", message_of(run, totals)},
-        {"timestamp", now_text()},
+        {"timestamp", utc_text(std::chrono::system_clock::now())},
         {"type", type},
         {"run", run.run_id},
         {"statistics",

@@ -82,9 +82,9 @@ public:
         : handler_{std::move(handler)}
         , limits_{limit}
         , workers_{static_cast<std::size_t>(limit.handlers)}
-        , acceptor_{loop_} {
+        , acceptor_{asio::make_strand(loop_)} {
         listen(where);
-        asio::co_spawn(loop_, accept_all(), asio::detached);
+        asio::co_spawn(acceptor_.get_executor(), accept_all(), asio::detached);
         for (int i = 0; i < 2; ++i) threads_.emplace_back([this] { loop_.run(); });
     }
 
@@ -101,7 +101,7 @@ public:
 
     void drain(std::chrono::milliseconds patience) {
         draining_ = true;
-        asio::post(loop_, [this] {
+        asio::post(acceptor_.get_executor(), [this] {
             error_code ignored;
             acceptor_.close(ignored);
         });

@@ -39,52 +39,40 @@ void print_warnings(const jobs::report& report) {
     for (const auto& warning : report.warnings) fmt::print(stderr, "warning: {}\n", warning);
 }
 
-exit_code explain(const jobs::failure& failure, const std::string& run_id, bool json) {
-    if (json)
-        print(error_document(to_string(failure.code), failure.message, failure.hint, run_id));
-    else
-        fmt::print(stderr, "tidesync: {}\n  {}\n", failure.message, failure.hint);
-    return exit_code::failed;
+std::string verdict(const run_view& run, const jobs::report& report) {
+    if (run.dry_run) return "dry run: nothing was written; these changes wait";
+    if (!report.in_step()) return fmt::format("done in {} tables, with warnings", report.tables.size());
+    return fmt::format("in step in {} tables", report.tables.size());
 }
 
-const jobs::failure* why(const jobs::outcome& how) {
-    if (const auto* retry = std::get_if<jobs::retry>(&how)) return &retry->why;
-    if (const auto* give_up = std::get_if<jobs::give_up>(&how)) return &give_up->why;
-    return nullptr;
-}
-
-exit_code show_end(const run_view& run, bool json) {
+exit_code show_end(const run_view& run, const command& command) {
     if (run.state != "succeeded") {
         const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
         const auto message = error.value("message", "the run is " + run.state);
         const auto hint = error.value("hint", "see `tidesync runs`");
-        if (json)
-            print(error_document(error.value("code", run.state), message, hint, run.run_id));
-        else
-            fmt::print(stderr, "tidesync: {}\n  {}\n", message, hint);
+        explain_failure(command, error.value("code", run.state), message, hint, run.run_id);
         return exit_code::failed;
     }
-    if (json) {
+    if (command.json) {
         print(success_document(run, "manual", true));
         return exit_code::in_step;
     }
     const auto report = run.report.value_or(jobs::report{});
     print_warnings(report);
     fmt::print("{}", sync_table(report));
-    fmt::print(
-        "{} in {} tables; run {}\n", run.dry_run ? "dry run: nothing was written; these changes wait" : "in step",
-        report.tables.size(), run.run_id);
+    fmt::print("{}; run {}\n", verdict(run, report), run.run_id);
     return exit_code::in_step;
 }
 
 /// Waits for a run of another process.
-/// @returns false when its worker fell silent, so that the run can be taken over
+/// @returns false when its worker fell silent or gave it back, so that the run can be taken over
 bool await_other(run_store& store, const std::string& run_id, std::chrono::steady_clock::time_point until) {
     fmt::print(stderr, "a run is active already; waiting for its end: {}\n", run_id);
     while (!interrupted && std::chrono::steady_clock::now() < until) {
         const auto run = store.find(run_id);
-        if (!run || (run->state != "queued" && run->state != "running")) return true;
-        if (run->state == "running" && !run->alive) return false;
+        if (!run) return true;
+        if (run->state == "retry_wait" || (run->state == "running" && !run->alive)) return false;
+        if (run->state != "queued" && run->state != "running") return true;
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
     }
     return true;
@@ -111,7 +99,7 @@ std::string join_or_start(run_store& store, runner& runs, const command& command
 
 exit_code run_job(const command& command) {
     const auto config = load_or_explain(purpose::job, command);
-    if (!config || !schemas_are_there(*config)) return exit_code::configuration;
+    if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
     catch_interrupts();
     auto job = make_job(*config);
     run_store store{config->run_store};
@@ -122,7 +110,7 @@ exit_code run_job(const command& command) {
     const auto run_id = join_or_start(store, runs, command, config->run_time_limit + std::chrono::minutes{2});
     const auto run = store.find(run_id);
     if (!run) throw std::runtime_error{"the run is not in the run store any more"};
-    return show_end(*run, command.json);
+    return show_end(*run, command);
 }
 
 exit_code check_job(const command& command) {
@@ -139,7 +127,10 @@ exit_code check_job(const command& command) {
         }
     }};
     const auto result = job.check({.run_id = "", .lease_token = 0, .stop = stop.get_token(), .progress = &bar});
-    if (const auto* failure = why(result.how)) return explain(*failure, "", command.json);
+    if (const auto* failure = jobs::why(result.how)) {
+        explain_failure(command, to_string(failure->code), failure->message, failure->hint);
+        return exit_code::failed;
+    }
 
     const bool in_step = result.what.in_step();
     if (command.json) {
@@ -159,7 +150,7 @@ exit_code check_job(const command& command) {
 
 exit_code list_runs(const command& command) {
     const auto config = load_or_explain(purpose::store, command);
-    if (!config) return exit_code::configuration;
+    if (!config || !run_store_is_there(*config, command)) return exit_code::configuration;
     run_store store{config->run_store};
     const auto runs = store.list(command.runs_max);
     if (!command.json) {

@@ -1,7 +1,8 @@
 #include "worker/log.hpp"
 
+#include "worker/utc.hpp"
+
 #include <chrono>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -40,22 +41,15 @@ std::string dumped(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string now_text(const char* format) {
-    const auto now = std::chrono::system_clock::now();
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-    const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
-    const auto time = fmt::gmtime(std::chrono::system_clock::to_time_t(seconds));
-    return fmt::format("{}.{:03}", fmt::format(fmt::runtime(format), time), millis);
-}
-
 std::string json_line(level l, std::string_view what, fields with) {
-    nlohmann::ordered_json line{{"time", now_text("{:%Y-%m-%dT%H:%M:%S}") + "Z"}, {"level", word(l)}, {"event", what}};
+    nlohmann::ordered_json line{
+        {"time", utc_text(std::chrono::system_clock::now())}, {"level", word(l)}, {"event", what}};
     for (const auto& [name, value] : with) line[std::string{name}] = value;
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string human_line(level l, std::string_view what, fields with) {
-    auto line = fmt::format("{} {:5} {}", now_text("{:%H:%M:%S}"), word(l), what);
+    auto line = fmt::format("{} {:5} {}", utc_text(std::chrono::system_clock::now()).substr(11, 12), word(l), what);
     for (const auto& [name, value] : with) line += fmt::format("  {}={}", name, dumped(value));
     return line;
 }

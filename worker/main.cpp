@@ -2,8 +2,8 @@
 #include "worker/cli.hpp"
 #include "worker/commands.hpp"
 #include "worker/log.hpp"
+#include "worker/start.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 using namespace tidesync;
@@ -35,19 +35,19 @@ exit_code dispatch(const command& command) {
 
 } // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
     log::start(isatty(STDERR_FILENO) != 0 ? log::style::human : log::style::json);
     int exit_status = 0;
     const auto command = parse_command_line(argc, argv, exit_status);
     if (command.what == command::verb::none) return exit_status;
-    return static_cast<int>(dispatch(command));
-} catch (const postgres::error& e) {
-    fmt::print(stderr, "tidesync: {}\n", e.what());
-    const auto how = postgres::outcome_of(e);
-    if (const auto* give_up = std::get_if<jobs::give_up>(&how)) fmt::print(stderr, "  {}\n", give_up->why.hint);
-    if (const auto* retry = std::get_if<jobs::retry>(&how)) fmt::print(stderr, "  {}\n", retry->why.hint);
-    return static_cast<int>(exit_code::failed);
-} catch (const std::exception& e) {
-    fmt::print(stderr, "tidesync: {}\n", e.what());
+    try {
+        return static_cast<int>(dispatch(command));
+    } catch (const postgres::error& e) {
+        const auto how = postgres::outcome_of(e);
+        if (const auto* failure = jobs::why(how))
+            explain_failure(command, to_string(failure->code), failure->message, failure->hint);
+    } catch (const std::exception& e) {
+        explain_failure(command, "internal", e.what(), "`tidesync check-config` tests the settings");
+    }
     return static_cast<int>(exit_code::failed);
 }

@@ -29,6 +29,10 @@ int read_version(pqxx::transaction_base& transaction, schema_part part) {
     return postgres::query(transaction, sql::read_version.text, std::string{to_string(part)})[0]["version"].as<int>();
 }
 
+bool has_staging_schema(pqxx::transaction_base& transaction) {
+    return postgres::query(transaction, sql::find_staging_schema.text)[0]["present"].as<bool>();
+}
+
 } // namespace
 
 std::string_view to_string(schema_part part) { return part == schema_part::run_store ? "run_store" : "production"; }
@@ -43,7 +47,12 @@ migration migrate(const postgres::address& where, schema_part part) {
         const auto files = files_of(part);
         const int wanted = static_cast<int>(files.size());
         const int found = read_version(transaction, part);
-        if (found >= wanted) return migration{found, found};
+        const bool staging_is_gone = part == schema_part::production && found > 0 && !has_staging_schema(transaction);
+        if (staging_is_gone) transaction.exec("CREATE SCHEMA tidesync_staging");
+        if (found >= wanted) {
+            transaction.commit();
+            return migration{found, found};
+        }
         if (found < 0) transaction.exec(std::string{sql::create_version_table.text});
         for (int version = std::max(found, 0); version < wanted; ++version) {
             transaction.exec(std::string{files[static_cast<std::size_t>(version)].text});
@@ -54,20 +63,28 @@ migration migrate(const postgres::address& where, schema_part part) {
     });
 }
 
-std::string missing_schema(const postgres::address& where, schema_part part) {
-    return postgres::named(side_of(part), "reading tidesync.schema_version", [&]() -> std::string {
+schema_check missing_schema(const postgres::address& where, schema_part part) {
+    return postgres::named(side_of(part), "reading tidesync.schema_version", [&]() -> schema_check {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
         const int wanted = static_cast<int>(files_of(part).size());
         const int found = read_version(transaction, part);
         if (found < wanted)
-            return fmt::format(
-                "schema tidesync in {} is {}: run `tidesync migrate`", where.describe(),
-                found < 0 ? "missing" : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted));
+            return {
+                fmt::format(
+                    "schema tidesync in {} is {}", where.describe(),
+                    found < 0 ? "missing"
+                              : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted)),
+                "run `tidesync migrate`"};
         if (found > wanted)
-            return fmt::format(
-                "schema tidesync in {} is at {} version {}, newer than this binary knows ({}): use the newer binary",
-                where.describe(), to_string(part), found, wanted);
+            return {
+                fmt::format(
+                    "schema tidesync in {} is at {} version {}, newer than this binary knows ({})", where.describe(),
+                    to_string(part), found, wanted),
+                "use the newer binary"};
+        if (part == schema_part::production && !has_staging_schema(transaction))
+            return {
+                fmt::format("schema tidesync_staging in {} is missing", where.describe()), "run `tidesync migrate`"};
         return {};
     });
 }

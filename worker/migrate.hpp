@@ -22,9 +22,13 @@ struct migration {
 /// @throws postgres::error
 migration migrate(const postgres::address&, schema_part);
 
+struct schema_check {
+    std::string problem; ///< empty when all is well
+    std::string hint;    ///< what to do
+};
+
 /// Whether a part is where this binary needs it.
-/// @returns what is missing and what to do; empty when all is well
 /// @throws postgres::error
-[[nodiscard]] std::string missing_schema(const postgres::address&, schema_part);
+[[nodiscard]] schema_check missing_schema(const postgres::address&, schema_part);
 
 } // namespace tidesync::worker

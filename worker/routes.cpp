@@ -136,6 +136,19 @@ run_request request_for(const call& call, const std::string& job, const trigger_
     return request;
 }
 
+/// The run that was just accepted. It is stored: when the store does not answer now, all that is known is that it runs.
+run_view look_at(run_store& store, const std::string& run_id) {
+    try {
+        if (auto run = store.find(run_id)) return std::move(*run);
+    } catch (const postgres::error& e) {
+        log::event(log::level::warn, "a stored run could not be read", {{"run", run_id}, {"error", e.what()}});
+    }
+    run_view run;
+    run.run_id = run_id;
+    run.state = "running";
+    return run;
+}
+
 http_response trigger(call& call, const std::string& job) {
     const auto* delivery = std::get_if<signed_delivery>(&call.who);
     const bool from_qstash = delivery != nullptr;
@@ -173,10 +186,9 @@ http_response trigger(call& call, const std::string& job) {
         // Only the delivery that set a run going waits for it: a short run answers with its statistics.
         call.with.runs.wait(accepted.run_id, call.with.config.delivery_wait);
     }
-    const auto run = call.with.store.find(accepted.run_id);
-    if (!run) throw std::runtime_error{"a run that was just stored is gone"};
+    const auto run = look_at(call.with.store, accepted.run_id);
     const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
-    return run_answer(*run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
+    return run_answer(run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
 }
 
 http_response trigger_slave_to_prod(call& call) { return trigger(call, "slave-to-prod"); }
@@ -217,8 +229,10 @@ http_response answer_route(services& with, const route& found, const http_reques
         // No Retry-After: QStash would use it instead of its own, more patient back-off.
         log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
         return error_answer(
-            503, "store_unavailable", "the run store did not answer; nothing was accepted",
-            "try again later; the worker's log has the reason");
+            503, "store_unavailable",
+            e.in_doubt ? "the run store did not confirm; the request may have been accepted"
+                       : "the run store did not answer; nothing was accepted",
+            "send the same request again later; the worker's log has the reason");
     }
 }
 

@@ -93,7 +93,7 @@ void add_message(
 
 acceptance join_or_create(pqxx::transaction_base& transaction, const run_request& request, const std::string& worker) {
     const auto active = postgres::query(transaction, sql::find_active_run.text, request.job);
-    if (!active.empty()) {
+    if (!request.dry_run && !active.empty()) {
         const auto run_id = active[0]["run_id"].as<std::string>();
         add_message(transaction, request, run_id, "coalesced");
         auto claimed = claim(transaction, run_id, worker);
@@ -167,6 +167,14 @@ public:
         returned_.notify_one();
     }
 
+    /// One kept connection broke: the others were made before whatever broke it, and each would cost its own wait.
+    void drop_kept() {
+        const std::scoped_lock lock{mutex_};
+        open_ -= idle_.size();
+        idle_.clear();
+        returned_.notify_all();
+    }
+
 private:
     postgres::address where_;
     std::mutex mutex_;
@@ -201,6 +209,7 @@ auto run_store::in_transaction(std::string_view activity, Body&& body) {
                 throw; // it may have happened: whoever asked has to ask again
             } catch (const pqxx::broken_connection&) {
                 pool_->drop();
+                pool_->drop_kept();
                 // A kept connection may have died long ago with a restart of the server. Nothing was committed on it.
                 if (held.fresh) throw;
             } catch (...) {

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr auto self_fence_after = lease_time - 5s; // without a beat by then, somebody else may soon take over
-constexpr auto store_patience = 60s;               // how long the end of a run waits for a store that is away
+constexpr auto store_patience = 20s;               // how long the end of a run waits for a store that is away
 
 /// Keeps the latest word of a job for the heartbeat and passes it on.
 class progress_keeper final : public jobs::progress_sink {
@@ -64,12 +64,6 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
     wake.wait_for(lock, stop, time, [] { return false; });
 }
 
-const jobs::failure* why(const jobs::outcome& how) {
-    if (const auto* retry = std::get_if<jobs::retry>(&how)) return &retry->why;
-    if (const auto* give_up = std::get_if<jobs::give_up>(&how)) return &give_up->why;
-    return nullptr;
-}
-
 } // namespace
 
 struct runner::active_run {
@@ -96,34 +90,46 @@ runner::runner(run_store& store, const std::vector<jobs::job*>& jobs, limits lim
 runner::~runner() { drain(0s); }
 
 void runner::start(claimed_run claim) {
+    std::vector<std::unique_ptr<active_run>> finished; // their threads are joined after the lock is gone
     const std::scoped_lock lock{mutex_};
-    std::erase_if(active_, [](const auto& entry) { return entry.second->over; });
-    const auto run_id = claim.run_id;
-    auto& run = *(active_[run_id] = std::make_unique<active_run>(std::move(claim), audience_));
+    for (auto entry = active_.begin(); entry != active_.end();) {
+        if (entry->second->over) {
+            finished.push_back(std::move(entry->second));
+            entry = active_.erase(entry);
+            continue;
+        }
+        // This process lost the run and is now given it again: the older attempt may change nothing any more.
+        if (entry->second->claim.run_id == claim.run_id) stop(*entry->second, stop_reason::lease_lost);
+        ++entry;
+    }
+    const auto token = claim.lease_token;
+    auto& run = *(active_[token] = std::make_unique<active_run>(std::move(claim), audience_));
+    if (draining_) stop(run, stop_reason::draining);
     run.thread = std::jthread{[this, &run] { work(run); }};
 }
 
 bool runner::wait(const std::string& run_id, std::chrono::milliseconds patience) {
     std::unique_lock lock{mutex_};
     return ended_.wait_for(lock, patience, [&] {
-        const auto found = active_.find(run_id);
-        return found == active_.end() || found->second->over;
+        return std::ranges::none_of(
+            active_, [&](const auto& entry) { return entry.second->claim.run_id == run_id && !entry.second->over; });
     });
 }
 
 void runner::drain(std::chrono::milliseconds patience) {
     std::unique_lock lock{mutex_};
+    draining_ = true;
     const auto idle = [this] {
         return std::ranges::all_of(active_, [](const auto& entry) { return entry.second->over; });
     };
     if (ended_.wait_for(lock, patience, idle)) return;
-    for (auto& [id, run] : active_) stop(*run, stop_reason::draining);
+    for (auto& [token, run] : active_) stop(*run, stop_reason::draining);
     ended_.wait_for(lock, store_patience, idle);
 }
 
 void runner::interrupt() {
     const std::scoped_lock lock{mutex_};
-    for (auto& [id, run] : active_) stop(*run, stop_reason::interrupted);
+    for (auto& [token, run] : active_) stop(*run, stop_reason::interrupted);
 }
 
 void runner::stop(active_run& run, stop_reason reason) {
@@ -199,7 +205,7 @@ jobs::result runner::try_job(active_run& run) {
 }
 
 void runner::finish(active_run& run, const jobs::result& result) {
-    const auto* reason_text = why(result.how);
+    const auto* reason_text = jobs::why(result.how);
     std::optional<jobs::failure> failure;
     if (reason_text != nullptr) failure = *reason_text;
     auto how = failure ? run_end::dead : run_end::succeeded;

@@ -54,7 +54,8 @@ private:
     jobs::progress_sink* audience_;
     std::mutex mutex_;
     std::condition_variable ended_;
-    std::map<std::string, std::unique_ptr<active_run>> active_;
+    bool draining_ = false;
+    std::map<std::int64_t, std::unique_ptr<active_run>> active_; ///< by lease token: a run may be taken up twice here
 };
 
 } // namespace tidesync::worker

@@ -42,7 +42,7 @@ exit_code serve(const command& command) {
     const auto loaded = load_or_explain(purpose::serve, command);
     if (!loaded) return exit_code::configuration;
     const auto& config = *loaded;
-    if (!schemas_are_there(config)) return exit_code::configuration;
+    if (!schemas_are_there(config, command)) return exit_code::configuration;
 
     slave_to_prod::slave_to_prod main_job{{config.slave, config.production, config.rules, config.limits}};
     run_store store{config.run_store};

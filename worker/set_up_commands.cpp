@@ -28,7 +28,10 @@ probe probe_database(const std::string& name, const postgres::address& where, st
             pqxx::work transaction{connection};
             transaction.exec("SELECT 1");
         });
-        if (part) result.problem = missing_schema(where, *part);
+        if (part) {
+            const auto missing = missing_schema(where, *part);
+            if (!missing.problem.empty()) result.problem = fmt::format("{}: {}", missing.problem, missing.hint);
+        }
     } catch (const postgres::error& e) {
         result.problem = e.what();
     }

@@ -3,6 +3,8 @@
 #include "worker/job_file.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -160,9 +162,13 @@ void read_listen(reader& from, settings& values) {
         const auto [end, error] = std::from_chars(first, last, port);
         good = error == std::errc{} && end == last && port <= 65535;
     }
-    if (!good) return from.problem("TIDESYNC_LISTEN", "expected address:port, such as 127.0.0.1:8090 or [::]:8090");
-    auto host = given->substr(0, colon);
+    auto host = given->substr(0, good ? colon : 0);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    std::array<unsigned char, sizeof(in6_addr)> ignored{};
+    const bool is_address = host == "localhost" || inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+                            inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+    if (!is_address)
+        return from.problem("TIDESYNC_LISTEN", "expected IP-address:port, such as 127.0.0.1:8090 or [::]:8090");
     values.listen = {host, static_cast<std::uint16_t>(port)};
 }
 
@@ -242,6 +248,12 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
     values.production =
         from.database("PROD_DATABASE_URL", works || what_for == purpose::migrate || !values.run_store.given());
     if (!values.run_store.given()) values.run_store = values.production;
+
+    if (values.slave.given() && values.slave.describe() == values.production.describe())
+        from.problem(
+            "SLAVE_DATABASE_URL",
+            fmt::format(
+                "names the same database as PROD_DATABASE_URL, {}: there is nothing to sync", values.slave.describe()));
 
     read_listen(from, values);
     from.seconds("TIDESYNC_CLOCK_TOLERANCE", values.clock_tolerance, 60);

@@ -1,35 +1,58 @@
 #include "worker/start.hpp"
 
+#include "worker/answers.hpp"
 #include "worker/migrate.hpp"
 
 #include <array>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <unistd.h>
 
 namespace tidesync::worker {
 
+namespace {
+
+bool part_is_there(const postgres::address& where, schema_part part, const command& command) {
+    if (!where.given()) return true;
+    const auto missing = missing_schema(where, part);
+    if (missing.problem.empty()) return true;
+    explain_failure(command, "not_set_up", missing.problem, missing.hint);
+    return false;
+}
+
+} // namespace
+
+void explain_failure(
+    const command& command, std::string_view code, const std::string& message, const std::string& hint,
+    std::string_view run_id) {
+    fmt::print(stderr, "tidesync: {}\n  {}\n", message, hint);
+    if (!command.json) return;
+    const auto document = error_document(code, message, hint, run_id);
+    fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 std::optional<settings> load_or_explain(purpose what_for, const command& command) {
     auto loaded = load_settings(process_environment(), what_for, command.config_file, command.insecure_dev);
     if (loaded.problems.empty()) return std::move(loaded.values);
-    fmt::print(stderr, "tidesync: {} to put right:\n", loaded.problems.size() == 1 ? "one setting" : "settings");
-    for (const auto& problem : loaded.problems) fmt::print(stderr, "  {}\n", problem);
+    explain_failure(
+        command, "configuration",
+        fmt::format(
+            "{} to put right:\n    {}", loaded.problems.size() == 1 ? "one setting" : "settings",
+            fmt::join(loaded.problems, "\n    ")),
+        "`tidesync check-config` tests all of them");
     for (const auto& note : loaded.notes) fmt::print(stderr, "  note: {}\n", note);
     return std::nullopt;
 }
 
-bool schemas_are_there(const settings& settings) {
-    bool good = true;
-    for (const auto& [where, part] :
-         {std::pair{settings.production, schema_part::production},
-          std::pair{settings.run_store, schema_part::run_store}}) {
-        if (!where.given()) continue;
-        const auto missing = missing_schema(where, part);
-        if (missing.empty()) continue;
-        fmt::print(stderr, "tidesync: {}\n", missing);
-        good = false;
-    }
-    return good;
+bool schemas_are_there(const settings& settings, const command& command) {
+    return part_is_there(settings.production, schema_part::production, command) &&
+           part_is_there(settings.run_store, schema_part::run_store, command);
+}
+
+bool run_store_is_there(const settings& settings, const command& command) {
+    return part_is_there(settings.run_store, schema_part::run_store, command);
 }
 
 std::string process_name() {

@@ -5,16 +5,25 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 /// What every verb does before its own work.
 namespace tidesync::worker {
 
-/// Loads the settings, or prints everything that is wrong with them to stderr.
+/// Says on stderr why a verb cannot do its work; with --json on stdout, too, as the one document.
+void explain_failure(
+    const command&, std::string_view code, const std::string& message, const std::string& hint,
+    std::string_view run_id = {});
+
+/// Loads the settings, or explains everything that is wrong with them.
 [[nodiscard]] std::optional<settings> load_or_explain(purpose, const command&);
 
-/// Whether `tidesync migrate` has made what this binary needs; explains on stderr when not.
+/// Whether `tidesync migrate` has made what this binary needs; explains when not.
 /// @throws postgres::error when a database does not answer
-[[nodiscard]] bool schemas_are_there(const settings&);
+[[nodiscard]] bool schemas_are_there(const settings&, const command&);
+
+/// The same for what the history needs.
+[[nodiscard]] bool run_store_is_there(const settings&, const command&);
 
 /// `host/pid/random`: no two processes share it, not even after a restart in the same container.
 [[nodiscard]] std::string process_name();
