@@ -1,0 +1,113 @@
+#include "tests/catch.hpp"
+#include "tests/jobs/sync_fixture.hpp"
+
+#include <chrono>
+#include <fmt/format.h>
+#include <thread>
+
+using namespace tidesync;
+using namespace tidesync::tests;
+
+TEST_CASE("a run with an older token than the fence changes nothing", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v int)");
+    f.both.slave.run("INSERT INTO t VALUES (1, 1), (2, 2)");
+    f.both.production.run("INSERT INTO t VALUES (1, 0)");
+    const auto older = f.next_run();
+    auto newer = f.next_run();
+    newer.lease_token = 100;
+    f.both.production.run(fmt::format(
+        "INSERT INTO tidesync.fence VALUES ('slave-to-prod', 100, '{}'), ('other-job', 1000, '{}')", newer.run_id,
+        older.run_id));
+    const auto rows = f.rows_of(f.both.production);
+
+    CHECK(lacking(ending(f.sync(older)), {"give_up superseded: ", "newer run"}) == none);
+    CHECK(f.rows_of(f.both.production) == rows);
+    CHECK(f.staging() == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM tidesync.applied") == "0");
+
+    CHECK(written(f.sync(newer), "public.t") == "+1 ~1 =0"); // its own token passes
+    CHECK(f.difference("t") == none);
+}
+
+TEST_CASE("a run that a newer one overtakes while it reads changes nothing", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    f.both.slave.run("INSERT INTO t VALUES (1, 'as the older run sees it')");
+    bool overtaken = false;
+    f.progress.on_phase = [&](std::string_view phase) {
+        if (phase != "apply" || std::exchange(overtaken, true)) return;
+        f.both.slave.run("UPDATE t SET v = 'as the newer run sees it'");
+        REQUIRE(ending(f.sync()) == "done");
+    };
+    CHECK(lacking(ending(f.sync()), {"superseded"}) == none);
+    CHECK(f.both.production.value("SELECT v FROM t") == "as the newer run sees it");
+    CHECK(f.staging() == none);
+}
+
+TEST_CASE("a committed run leaves one receipt and its token in the fence", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    const auto run = f.next_run();
+    REQUIRE(ending(f.sync(run)) == "done");
+    CHECK(
+        f.both.production.value("SELECT concat_ws(' ', job, lease_token, run_id) FROM tidesync.fence") ==
+        fmt::format("slave-to-prod {} {}", run.lease_token, run.run_id));
+    CHECK(
+        f.both.production.value("SELECT concat_ws(' ', run_id, job, lease_token, summary #>> '{tables,0,inserted}') "
+                                "FROM tidesync.applied") ==
+        fmt::format("{} slave-to-prod {} 1", run.run_id, run.lease_token));
+}
+
+TEST_CASE("what older runs left in staging is dropped, and nothing else", "[jobs][staging]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    for (const auto* name :
+         {"slave_to_prod_3_0", "slave_to_prod_3_11", "slave_to_prod_50_0", "slave_to_prod_50_1", // older, own
+          "slave_to_prod_51_0", "slave_to_prod_x_1", "slave_to_prod_99999999999999999999999_0", "slave_to_prod_3",
+          "slaveXtoXprod_3_0", "other_job_3_0", "notes"})
+        f.both.production.run(fmt::format("CREATE TABLE tidesync_staging.\"{}\" (x int)", name));
+    f.both.production.run("CREATE TABLE slave_to_prod_3_0 (x int)"); // in another schema
+    auto run = f.next_run();
+    run.lease_token = 50;
+
+    REQUIRE(ending(f.sync(run)) == "done");
+
+    CHECK(
+        f.staging() == "notes other_job_3_0 slaveXtoXprod_3_0 slave_to_prod_3 slave_to_prod_51_0 "
+                       "slave_to_prod_99999999999999999999999_0 slave_to_prod_x_1");
+    CHECK(f.both.production.value("SELECT to_regclass('public.slave_to_prod_3_0') IS NOT NULL") == "t");
+}
+
+TEST_CASE("staged rows that vanish before they are applied are noticed", "[jobs][staging]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1), (2)");
+    f.progress.on_phase = [&](std::string_view phase) { // as a crash of the server does to UNLOGGED tables
+        if (phase == "apply") f.both.production.run("TRUNCATE tidesync_staging." + f.staging());
+    };
+    CHECK(lacking(ending(f.sync()), {"retry busy: of 2 staged rows of public.t 0 are left"}) == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "0");
+    CHECK(f.staging() == none);
+}
+
+TEST_CASE("a row that the application inserts at the same moment is updated, not an error", "[jobs][sync]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    f.both.slave.run("INSERT INTO t VALUES (1, 'slave'), (2, 'slave')");
+    pqxx::connection application{f.both.production.url()};
+    pqxx::work insert{application};
+    insert.exec("INSERT INTO t VALUES (2, 'application')"); // not to be seen yet, but in the way
+    std::jthread committer;
+    f.progress.on_phase = [&](std::string_view phase) {
+        if (phase != "apply") return;
+        committer = std::jthread{[&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds{500});
+            insert.commit();
+        }};
+    };
+    CHECK(written(f.sync(), "public.t") == "+1 ~1 =0");
+    CHECK(f.difference("t") == none);
+}

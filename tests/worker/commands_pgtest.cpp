@@ -1,0 +1,211 @@
+#include "tests/catch.hpp"
+#include "tests/support/serving.hpp"
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+using namespace tidesync::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+struct fixture {
+    pair_of_databases databases;
+    variables environment = worker_environment(databases);
+
+    fixture() {
+        databases.run_on_both("CREATE TABLE item (id int PRIMARY KEY, name text)");
+        databases.slave.run("INSERT INTO item SELECT i, 'n' || i FROM generate_series(1, 10) i");
+    }
+};
+
+/// One JSON document and nothing else on stdout.
+nlohmann::json only_document(const finished& run) {
+    CAPTURE(run.out, run.err);
+    return nlohmann::json::parse(run.out);
+}
+
+} // namespace
+
+TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][commands]") {
+    const auto version = run_tidesync({"--version"}, {});
+    CHECK(version.status == 0);
+    CHECK(version.out.starts_with("tidesync "));
+    CHECK(run_tidesync({"--help"}, {}).status == 0);
+    for (const auto* verb : {"serve", "run", "check", "check-config", "migrate", "runs", "demo"}) {
+        CAPTURE(verb);
+        const auto help = run_tidesync({verb, "--help"}, {});
+        CHECK(help.status == 0);
+        CHECK(contains(help.out, "Usage"));
+    }
+    for (const auto& wrong : std::vector<std::vector<std::string>>{
+             {},
+             {"unknown"},
+             {"run"},
+             {"run", "unknown-job"},
+             {"run", "slave-to-prod", "--unknown"},
+             {"runs", "--limit", "0"}}) {
+        auto words = wrong;
+        words.insert(words.begin(), tidesync_binary());
+        process running{words, {}};
+        CHECK(running.wait(20s) == 64);
+        CHECK_FALSE(running.err().empty());
+    }
+}
+
+TEST_CASE("missing settings are 78, all at once", "[worker][commands]") {
+    for (const auto* verb : {"serve", "migrate", "runs"}) {
+        const auto run = run_tidesync({verb}, {});
+        CAPTURE(verb, run.err);
+        CHECK(run.status == 78);
+        CHECK(contains(run.err, "PROD_DATABASE_URL"));
+        CHECK(run.out.empty());
+    }
+    const auto run = run_tidesync({"run", "slave-to-prod"}, {});
+    CHECK(run.status == 78);
+    CHECK(contains(run.err, "SLAVE_DATABASE_URL"));
+    CHECK(contains(run.err, "PROD_DATABASE_URL"));
+}
+
+TEST_CASE("run brings production in step and prints one document", "[worker][commands]") {
+    const fixture f;
+    const auto dry = only_document(run_tidesync({"run", "slave-to-prod", "--dry-run", "--json"}, f.environment));
+    CHECK(dry.at("dry_run") == true);
+    CHECK(dry.at("statistics").at("inserted") == 10);
+    CHECK(f.databases.production.value("SELECT count(*) FROM item") == "0");
+
+    const auto run = run_tidesync({"run", "slave-to-prod", "--json"}, f.environment);
+    CHECK(run.status == 0);
+    const auto document = only_document(run);
+    CHECK(document.at("success") == true);
+    CHECK(document.at("type") == "manual");
+    CHECK(document.at("statistics").at("inserted") == 10);
+    CHECK(document.at("tables").at(0).at("name") == "public.item");
+    CHECK(f.databases.production.value("SELECT count(*) FROM item") == "10");
+
+    const auto text = run_tidesync({"run", "slave-to-prod"}, f.environment);
+    CHECK(text.status == 0);
+    CHECK(contains(text.out, "public.item"));
+}
+
+TEST_CASE("check tells by its exit code whether both sides agree", "[worker][commands]") {
+    const fixture f;
+    CHECK(run_tidesync({"check", "slave-to-prod"}, f.environment).status == 1);
+    REQUIRE(run_tidesync({"run", "slave-to-prod"}, f.environment).status == 0);
+    CHECK(run_tidesync({"check", "slave-to-prod"}, f.environment).status == 0);
+    const auto document = only_document(run_tidesync({"check", "slave-to-prod", "--json"}, f.environment));
+    CHECK(document.at("in_step") == true);
+}
+
+TEST_CASE("runs shows the history", "[worker][commands]") {
+    const fixture f;
+    CHECK(contains(run_tidesync({"runs"}, f.environment).out, "no runs yet"));
+    REQUIRE(run_tidesync({"run", "slave-to-prod"}, f.environment).status == 0);
+    CHECK(contains(run_tidesync({"runs"}, f.environment).out, "succeeded"));
+    const auto document = only_document(run_tidesync({"runs", "--json"}, f.environment));
+    REQUIRE(document.at("runs").size() == 1);
+    CHECK(document.at("runs").at(0).at("actor") == "command line");
+}
+
+TEST_CASE("without migrate nothing starts, and the message says so", "[worker][commands]") {
+    const database slave{database::on::slave};
+    const database production{database::on::production};
+    const variables environment{{"SLAVE_DATABASE_URL", slave.url()}, {"PROD_DATABASE_URL", production.url()}};
+    const auto run = run_tidesync({"run", "slave-to-prod"}, environment);
+    CHECK(run.status == 78);
+    CHECK(contains(run.err, "tidesync migrate"));
+    CHECK(run_tidesync({"migrate"}, environment).status == 0);
+    const auto again = run_tidesync({"migrate"}, environment);
+    CHECK(again.status == 0);
+    CHECK(contains(again.out, "already"));
+}
+
+TEST_CASE("a database that cannot be used is named, with what to do and without its password", "[worker][commands]") {
+    const fixture f;
+    struct wrong {
+        std::string url;
+        std::string expected;
+    };
+    const auto& good = f.databases.slave.url();
+    const auto at = good.find('@');
+    const auto host = good.substr(at + 1, good.rfind('/') - at - 1);
+    for (const auto& wrong :
+         {wrong{"postgresql://postgres:hunter2secret@" + host + "/postgres", "password authentication failed"},
+          wrong{"postgresql://postgres:hunter2secret@127.0.0.1:1/app", "could not connect|refused"},
+          wrong{good.substr(0, good.rfind('/')) + "/nowhere", "does not exist"}}) {
+        auto environment = f.environment;
+        environment["SLAVE_DATABASE_URL"] = wrong.url;
+        const auto check = run_tidesync({"check", "slave-to-prod"}, environment);
+        CAPTURE(check.err);
+        CHECK(check.status == 3);
+        const auto bar = wrong.expected.find('|');
+        CHECK(
+            (contains(check.err, wrong.expected.substr(0, bar)) ||
+             (bar != std::string::npos && contains(check.err, wrong.expected.substr(bar + 1)))));
+        CHECK(contains(check.err, "slave"));
+        CHECK_FALSE(contains(check.err, "hunter2secret"));
+        CHECK(check.out.empty());
+    }
+}
+
+TEST_CASE("check-config tests what it can reach and says what is wrong", "[worker][commands]") {
+    const fixture f;
+    const auto good = run_tidesync({"check-config"}, f.environment);
+    CAPTURE(good.out);
+    CHECK(good.status == 0);
+    CHECK(contains(good.out, "everything"));
+    auto environment = f.environment;
+    environment.erase("TIDESYNC_ADMIN_TOKEN");
+    environment["SLAVE_DATABASE_URL"] = "postgresql://postgres:hunter2secret@127.0.0.1:1/app";
+    environment["SUPABASE_URL"] = "https://x.supabase.co";
+    const auto bad = run_tidesync({"check-config"}, environment);
+    CHECK(bad.status == 78);
+    CHECK(contains(bad.out, "TIDESYNC_ADMIN_TOKEN"));
+    CHECK(contains(bad.out, "SUPABASE_URL"));
+    CHECK(contains(bad.out, "127.0.0.1:1/app"));
+    CHECK_FALSE(contains(bad.out + bad.err, "hunter2secret"));
+    CHECK(only_document(run_tidesync({"check-config", "--json"}, environment)).at("success") == false);
+}
+
+TEST_CASE("Ctrl-C rolls a run back and writes it down as cancelled", "[worker][commands]") {
+    const fixture f;
+    f.databases.production.run("INSERT INTO item VALUES (1, 'old')");
+    pqxx::connection application{f.databases.production.url()};
+    pqxx::work holding{application};
+    holding.exec("UPDATE item SET name = 'held' WHERE id = 1");
+    process run{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (f.databases.production.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0")
+        REQUIRE(std::chrono::steady_clock::now() < until);
+    run.signal(SIGINT);
+    CHECK(run.wait(10s) == 3);
+    CHECK(contains(run.err(), "told to stop"));
+    CHECK(f.databases.production.value("SELECT state FROM tidesync.run") == "cancelled");
+    holding.abort();
+    CHECK(f.databases.production.value("SELECT count(*) FROM item") == "1");
+}
+
+TEST_CASE("with --json a failure is one document on stdout, too", "[worker][commands]") {
+    const fixture f;
+    const auto unset = run_tidesync({"run", "slave-to-prod", "--json"}, {});
+    CHECK(unset.status == 78);
+    CHECK(only_document(unset).at("error").at("code") == "configuration");
+
+    auto environment = f.environment;
+    environment["PROD_DATABASE_URL"] = "postgresql://postgres:hunter2secret@127.0.0.1:1/app";
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"run", "slave-to-prod", "--json"}, {"check", "slave-to-prod", "--json"}, {"runs", "--json"}}) {
+        const auto unreachable = run_tidesync(words, environment);
+        CAPTURE(words.front());
+        CHECK(unreachable.status == 3);
+        CHECK(only_document(unreachable).at("error").at("code") == "unreachable");
+        CHECK_FALSE(contains(unreachable.out + unreachable.err, "hunter2secret"));
+    }
+
+    f.databases.production.run("DROP SCHEMA tidesync CASCADE");
+    const auto missing = run_tidesync({"runs", "--json"}, f.environment);
+    CHECK(missing.status == 78);
+    CHECK(only_document(missing).at("error").at("code") == "not_set_up");
+}

@@ -1,0 +1,326 @@
+#include "tests/catch.hpp"
+#include "tests/support/serving.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+using namespace tidesync::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One table, 100 rows on the slave, 50 older ones in production; and a worker.
+struct fixture {
+    pair_of_databases databases;
+    variables environment = worker_environment(databases);
+
+    fixture() {
+        databases.run_on_both(
+            "CREATE TABLE product (id int PRIMARY KEY, name text NOT NULL CHECK (name <> 'refused'))");
+        databases.slave.run("INSERT INTO product SELECT i, 'new ' || i FROM generate_series(1, 100) i");
+        databases.production.run("INSERT INTO product SELECT i, 'old ' || i FROM generate_series(1, 50) i");
+    }
+
+    [[nodiscard]] std::string runs() const { return databases.production.value("SELECT count(*) FROM tidesync.run"); }
+    [[nodiscard]] std::string changed_rows() const {
+        return databases.production.value("SELECT count(*) FROM product WHERE name LIKE 'new %'");
+    }
+};
+
+/// The application, holding a row that the sync has to change.
+class held_row {
+public:
+    explicit held_row(const database& production)
+        : connection_{production.url()}
+        , transaction_{connection_} {
+        transaction_.exec("UPDATE product SET name = name WHERE id = 1");
+    }
+    void let_go() { transaction_.abort(); }
+
+private:
+    pqxx::connection connection_;
+    pqxx::work transaction_;
+};
+
+nlohmann::json json(const http_answer& answer) { return nlohmann::json::parse(answer.body); }
+
+template <typename Condition>
+bool eventually(Condition condition) {
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(50ms);
+    }
+    return true;
+}
+
+} // namespace
+
+TEST_CASE("a signed delivery runs the job and answers with its statistics", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto answer = worker.deliver({});
+    CAPTURE(answer.body);
+    REQUIRE(answer.status == 200);
+    const auto document = json(answer);
+    CHECK(document.at("success") == true);
+    CHECK(document.at("type") == "scheduled");
+    CHECK(document.at("statistics").at("total_records") == 100);
+    CHECK(document.at("statistics").at("inserted") == 50);
+    CHECK(document.at("statistics").at("updated") == 50);
+    CHECK(f.changed_rows() == "100");
+
+    const auto run = worker.as_person("GET", "/api/runs/" + document.at("run").get<std::string>());
+    CHECK(run.status == 200);
+    CHECK(json(run).at("state") == "succeeded");
+    CHECK(json(run).at("trigger") == "qstash");
+    CHECK(json(run).at("report").at("tables").size() == 1);
+    CHECK(json(worker.as_person("GET", "/api/runs")).at("runs").size() == 1);
+    CHECK(worker.as_person("GET", "/api/runs/none").status == 404);
+    CHECK(worker.as_person("GET", "/api/runs/00000000-0000-0000-0000-000000000000").status == 404);
+    CHECK(request(worker.port(), "GET", "/api/runs").status == 401);
+}
+
+TEST_CASE("a redelivery attaches to the run of its message", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto first = worker.deliver({.id = "msg_a", .jti = "jwt_1"});
+    const auto again = worker.deliver({.id = "msg_a", .jti = "jwt_2"});
+    const auto same_token = worker.deliver({.id = "msg_a", .jti = "jwt_1"});
+    CHECK(again.status == 200);
+    CHECK(same_token.status == 200);
+    CHECK(json(first).at("run") == json(again).at("run"));
+    CHECK(json(first).at("run") == json(same_token).at("run"));
+    CHECK(f.runs() == "1");
+    CHECK(f.databases.production.value("SELECT deliveries FROM tidesync.message") == "3");
+}
+
+TEST_CASE("a token that comes with another message id is a replay", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    CHECK(worker.deliver({.id = "msg_a", .jti = "jwt_1"}).status == 200);
+    CHECK(worker.deliver({.id = "msg_b", .jti = "jwt_1"}).status == 401);
+    CHECK(f.runs() == "1");
+    CHECK(worker.logs("replay"));
+}
+
+TEST_CASE("a message id with another body is a conflict that QStash must not repeat", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    CHECK(worker.deliver({.id = "msg_a", .jti = "jwt_1", .body = "{}"}).status == 200);
+    const auto answer = worker.deliver({.id = "msg_a", .jti = "jwt_2", .body = "{ }"});
+    CHECK(answer.status == 489);
+    CHECK(answer.headers.at("upstash-nonretryable-error") == "true");
+    CHECK(f.runs() == "1");
+}
+
+TEST_CASE("what QStash did not sign makes no run and is told nothing", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto refused = [&](const http_answer& answer, std::string_view reason) {
+        CAPTURE(reason, answer.body);
+        CHECK(answer.status == 401);
+        CHECK(json(answer).at("error").at("code") == "unauthorized");
+        CHECK(answer.body.find(reason) == std::string::npos);
+        CHECK(worker.logs(reason));
+    };
+    refused(worker.deliver({.key = "sig_anotherKeyThatIsNotOurs12345"}), "wrong_key");
+    refused(worker.deliver({.age = 10min}), "expired");
+    refused(worker.deliver({.url = "https://sync.example.com/other"}), "url_mismatch");
+    refused(request(worker.port(), "POST", sync_route, {{"Upstash-Signature", ""}}, "{}"), "missing");
+    refused(request(worker.port(), "POST", sync_route, {{"Upstash-Signature", "a.b.c"}}, "{}"), "malformed");
+    refused(request(worker.port(), "POST", sync_route, {}, "{}"), "no credential");
+    refused(request(worker.port(), "POST", sync_route, {{"x-manual-trigger", "true"}}, "{}"), "manual header only");
+    refused(
+        request(
+            worker.port(), "POST", sync_route, {{"Upstash-Signature", signature({})}, {"Upstash-Message-Id", "m"}},
+            R"({"dry_run":true})"),
+        "body_mismatch");
+    refused(
+        request(
+            worker.port(), "POST", sync_route,
+            {{"Upstash-Signature", "a.b.c"}, {"Authorization", fmt::format("Bearer {}", admin_token)}}, "{}"),
+        "malformed");
+    CHECK(f.runs() == "0");
+    CHECK(f.changed_rows() == "0");
+}
+
+TEST_CASE("the next key opens too, and its use is logged", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    CHECK(worker.deliver({.key = next_key}).status == 200);
+    CHECK(worker.logs("signed with the next key"));
+}
+
+TEST_CASE("a person triggers the same route with the token", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    for (const auto* method : {"POST", "GET"}) {
+        const auto answer = worker.as_person(method, sync_route);
+        CAPTURE(method, answer.body);
+        CHECK(answer.status == 200);
+        CHECK(json(answer).at("type") == "manual");
+        CHECK(answer.headers.at("cache-control") == "no-store");
+    }
+    CHECK(f.runs() == "2");
+    CHECK(f.databases.production.value("SELECT DISTINCT trigger FROM tidesync.run") == "manual");
+}
+
+TEST_CASE("the manual header labels a signed delivery", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto answer = worker.deliver({.more = {{"x-manual-trigger", "true"}}});
+    CHECK(json(answer).at("type") == "manual");
+    CHECK(f.databases.production.value("SELECT trigger FROM tidesync.run") == "qstash");
+}
+
+TEST_CASE("a dry run is asked for in the body and writes nothing", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto answer = worker.as_person("POST", "/api/jobs/slave-to-prod/runs", R"({"dry_run": true})");
+    CAPTURE(answer.body);
+    CHECK(answer.status == 200);
+    CHECK(json(answer).at("dry_run") == true);
+    CHECK(json(answer).at("statistics").at("inserted") == 50);
+    CHECK(f.changed_rows() == "0");
+}
+
+TEST_CASE("impossible requests say why, and end QStash's retries", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    for (const auto* body : {"not json", "[]", "3", R"({"dry_run": "yes"})", R"({"unknown": 1})"}) {
+        CAPTURE(body);
+        CHECK(worker.as_person("POST", sync_route, body).status == 400);
+        const auto queue = worker.deliver({.id = "msg_x", .jti = std::string{"jwt_"} + body, .body = body});
+        // A jti is visible ASCII; those with blanks are refused before the body is looked at.
+        const bool readable = std::string_view{body}.find(' ') == std::string_view::npos;
+        CHECK(queue.status == (readable ? 489 : 401));
+    }
+    CHECK(worker.as_person("POST", "/api/jobs/unknown/runs").status == 404);
+    CHECK(f.runs() == "0");
+}
+
+TEST_CASE(
+    "a run longer than the delivery may wait answers 202, and every other request joins it", "[worker][delivery]") {
+    fixture f;
+    f.environment["TIDESYNC_DELIVERY_WAIT"] = "1";
+    const serving worker{f.environment};
+    held_row row{f.databases.production};
+    const auto first = worker.deliver({.id = "msg_a", .jti = "jwt_1"});
+    CAPTURE(first.body);
+    REQUIRE(first.status == 202);
+    const auto run = json(first).at("run").get<std::string>();
+    CHECK(first.headers.at("location") == "/api/runs/" + run);
+    CHECK(json(first).at("status") == "running");
+
+    const auto again = worker.deliver({.id = "msg_a", .jti = "jwt_2"});
+    CHECK(again.status == 202);
+    CHECK(json(again).at("decision") == "attached");
+    const auto other = worker.deliver({.id = "msg_b", .jti = "jwt_3"});
+    CHECK(other.status == 202);
+    CHECK(json(other).at("decision") == "coalesced");
+    CHECK(json(other).at("run") == run);
+    const auto shown = json(worker.as_person("GET", "/api/runs/" + run));
+    CHECK(shown.at("state") == "running");
+    CHECK(shown.at("alive") == true);
+
+    row.let_go();
+    CHECK(eventually([&] { return worker.deliver({.id = "msg_b", .jti = "jwt_4"}).status == 200; }));
+    CHECK(f.changed_rows() == "100");
+    CHECK(f.runs() == "1");
+}
+
+TEST_CASE("a run that production refuses is dead: 489 for QStash, 500 for a person", "[worker][delivery]") {
+    const fixture f;
+    f.databases.slave.run("ALTER TABLE product DROP CONSTRAINT product_name_check; "
+                          "INSERT INTO product VALUES (101, 'refused')");
+    const serving worker{f.environment};
+    for (const auto* jti : {"jwt_1", "jwt_2"}) { // the delivery itself, and QStash's next try
+        const auto answer = worker.deliver({.jti = jti});
+        CAPTURE(answer.body);
+        CHECK(answer.status == 489);
+        CHECK(json(answer).at("error").at("code") == "data_refused");
+        CHECK(answer.body.find("product_name_check") != std::string::npos);
+        CHECK(answer.body.find("public.product") != std::string::npos);
+    }
+    CHECK(worker.as_person("POST", sync_route).status == 500);
+    CHECK(f.changed_rows() == "0");
+    CHECK(f.databases.production.value("SELECT count(*) FROM product") == "50");
+}
+
+TEST_CASE("an unreachable run store is 503 without Retry-After, never a 2xx", "[worker][delivery]") {
+    fixture f;
+    auto store = std::make_unique<database>(database::on::production);
+    f.environment["TIDESYNC_DATABASE_URL"] = store->url();
+    REQUIRE(run_tidesync({"migrate"}, f.environment).status == 0);
+    const serving worker{f.environment};
+    CHECK(request(worker.port(), "GET", "/readyz").status == 200);
+    store.reset();
+    const auto answer = worker.deliver({});
+    CHECK(answer.status == 503);
+    CHECK(json(answer).at("error").at("code") == "store_unavailable");
+    CHECK_FALSE(answer.headers.contains("retry-after"));
+    CHECK(request(worker.port(), "GET", "/readyz").status == 503);
+    CHECK(request(worker.port(), "GET", "/livez").status == 200);
+    CHECK(f.changed_rows() == "0");
+}
+
+TEST_CASE("SIGTERM lets a run finish within the limit", "[worker][drain]") {
+    const fixture f;
+    serving worker{f.environment};
+    held_row row{f.databases.production};
+    http_answer answer;
+    std::jthread delivery{[&] { answer = worker.deliver({}); }};
+    REQUIRE(eventually([&] { return f.runs() == "1"; }));
+    worker.worker().signal(SIGTERM);
+    REQUIRE(worker.logs("draining"));
+    CHECK(request(worker.port(), "GET", "/readyz").status == 503);
+    row.let_go();
+    CHECK(worker.worker().wait(20s) == 0);
+    delivery.join();
+    CHECK(answer.status == 200);
+    CHECK(f.changed_rows() == "100");
+}
+
+TEST_CASE("SIGTERM rolls a longer run back and gives it to the next delivery", "[worker][drain]") {
+    fixture f;
+    f.environment["TIDESYNC_DRAIN_LIMIT"] = "1";
+    auto worker = std::make_unique<serving>(f.environment);
+    held_row row{f.databases.production};
+    http_answer answer;
+    std::jthread delivery{[&] { answer = worker->deliver({.id = "msg_a", .jti = "jwt_1"}); }};
+    REQUIRE(eventually([&] { return f.runs() == "1"; }));
+    worker->worker().signal(SIGTERM);
+    CHECK(worker->worker().wait(20s) == 0);
+    delivery.join();
+    CHECK(answer.status == 503);
+    row.let_go();
+    CHECK(f.changed_rows() == "0");
+    CHECK(f.databases.production.value("SELECT state FROM tidesync.run") == "retry_wait");
+    CHECK(
+        f.databases.production.value(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'tidesync_staging'::regnamespace") == "0");
+
+    const serving successor{f.environment};
+    const auto again = successor.deliver({.id = "msg_a", .jti = "jwt_2"});
+    CHECK(again.status == 200);
+    CHECK(json(again).at("run") == json(answer).at("run"));
+    CHECK(f.changed_rows() == "100");
+}
+
+TEST_CASE("no log line holds a secret", "[worker][delivery]") {
+    const fixture f;
+    serving worker{f.environment};
+    (void)worker.deliver({});
+    (void)worker.deliver({.id = "msg_2", .jti = "jwt_2", .key = "sig_anotherKeyThatIsNotOurs12345"});
+    (void)worker.as_person("POST", sync_route);
+    worker.worker().signal(SIGTERM);
+    REQUIRE(worker.worker().wait(20s) == 0);
+    const auto log = worker.worker().err() + worker.worker().out();
+    REQUIRE(log.find("run finished") != std::string::npos);
+    const auto& url = f.databases.production.url();
+    const auto password = url.substr(url.find(':', 13) + 1, url.find('@') - url.find(':', 13) - 1);
+    for (const auto& secret : {std::string{current_key}, std::string{next_key}, std::string{admin_token}, password})
+        CHECK(log.find(secret) == std::string::npos);
+}

@@ -1,0 +1,38 @@
+#include "tests/catch.hpp"
+#include "worker/report_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace tidesync;
+using namespace tidesync::worker;
+
+TEST_CASE("a report reads as an aligned table, in any alphabet", "[worker][report]") {
+    jobs::report report;
+    report.tables.push_back(
+        {.name = "public.orders",
+         .total = 1234567,
+         .inserted = 12,
+         .updated = 3,
+         .unchanged = 1234552,
+         .took = std::chrono::milliseconds{1500}});
+    report.tables.push_back({.name = "public.größe", .total = 2, .unchanged = 2});
+    CHECK(
+        sync_table(report) == "  table                rows   inserted   updated   unchanged     time\n"
+                              "  -------------------------------------------------------------------\n"
+                              "  public.orders   1,234,567         12         3   1,234,552   1.50 s\n"
+                              "  public.größe            2          0         0           2   0.00 s\n"
+                              "  -------------------------------------------------------------------\n"
+                              "  all             1,234,569         12         3   1,234,554   1.50 s\n");
+}
+
+TEST_CASE("an empty history says so", "[worker][report]") { CHECK(runs_table({}) == "  no runs yet\n"); }
+
+TEST_CASE("a run whose worker fell silent is shown as lost", "[worker][report]") {
+    run_view run;
+    run.run_id = "5f1e9927-a798-46ae-9ff7-c72350e28889";
+    run.state = "running";
+    run.alive = false;
+    CHECK(runs_table({run}).find("lost") != std::string::npos);
+    run.alive = true;
+    CHECK(runs_table({run}).find("lost") == std::string::npos);
+}

@@ -1,0 +1,221 @@
+#include "tests/catch.hpp"
+#include "worker/settings.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+using namespace tidesync::worker;
+using namespace std::chrono_literals;
+
+namespace {
+
+environment complete() {
+    return {
+        {"SLAVE_DATABASE_URL", "postgresql://reader:pw1@slave.example.com/app"},
+        {"PROD_DATABASE_URL", "postgresql://writer:pw2@prod.example.com:6543/app"},
+        {"QSTASH_CURRENT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z"},
+        {"QSTASH_NEXT_SIGNING_KEY", "sig_8hTestNextKeyOnlyForTestsPqrs"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com"},
+        {"TIDESYNC_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef"}};
+}
+
+bool mention(const std::vector<std::string>& texts, std::string_view word) {
+    return std::ranges::any_of(texts, [&](const auto& text) { return text.find(word) != std::string::npos; });
+}
+
+/// A file that goes away with the test.
+struct temporary_file {
+    explicit temporary_file(std::string_view contents)
+        : path{(std::filesystem::temp_directory_path() / ("tidesync-settings-" + std::to_string(getpid()))).string()} {
+        std::ofstream{path} << contents;
+    }
+    ~temporary_file() { std::filesystem::remove(path); }
+    temporary_file(const temporary_file&) = delete;
+    temporary_file& operator=(const temporary_file&) = delete;
+    std::string path;
+};
+
+loading with_job_file(std::string_view text) {
+    const temporary_file file{text};
+    return load_settings(complete(), purpose::serve, file.path);
+}
+
+} // namespace
+
+TEST_CASE("complete settings load without a word", "[worker][settings]") {
+    const auto loaded = load_settings(complete(), purpose::serve);
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.notes.empty());
+    CHECK(loaded.values.production.describe() == "prod.example.com:6543/app");
+    CHECK(loaded.values.run_store.describe() == "prod.example.com:6543/app");
+    CHECK(loaded.values.slave.conninfo().find("verify-full") != std::string::npos);
+    CHECK(loaded.values.signing_keys.size() == 2);
+    CHECK(loaded.values.listen.port == 8090);
+}
+
+TEST_CASE("every missing setting is reported at once, by name", "[worker][settings]") {
+    const auto loaded = load_settings({}, purpose::serve);
+    for (const auto* name :
+         {"SLAVE_DATABASE_URL", "PROD_DATABASE_URL", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY",
+          "TIDESYNC_PUBLIC_URL", "TIDESYNC_ADMIN_TOKEN"}) {
+        CAPTURE(name);
+        CHECK(mention(loaded.problems, name));
+    }
+    CHECK(loaded.problems.size() == 6);
+}
+
+TEST_CASE("a job needs databases only", "[worker][settings]") {
+    const auto loaded = load_settings({}, purpose::job);
+    CHECK(loaded.problems.size() == 2);
+}
+
+TEST_CASE("bad settings are refused with what was expected, and without their value", "[worker][settings]") {
+    struct wrong {
+        const char* name;
+        const char* value;
+        const char* expected;
+    };
+    const wrong cases[] = {
+        {"PROD_DATABASE_URL", "postgresql://user:hunter2secret@", "names no database"},
+        {"PROD_DATABASE_URL", "hunter2secret", "postgresql://"},
+        {"SLAVE_DATABASE_URL", "mysql://user:hunter2secret@host/db", "postgresql://"},
+        {"TIDESYNC_PUBLIC_URL", "http://sync.example.com", "must be https"},
+        {"TIDESYNC_PUBLIC_URL", "https://user:hunter2secret@sync.example.com", "without user"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com?hunter2secret=1", "without user"},
+        {"TIDESYNC_PUBLIC_URL", "sync.example.com", "https://"},
+        {"TIDESYNC_ADMIN_TOKEN", "hunter2secret", "24"},
+        {"TIDESYNC_ADMIN_TOKEN", "hunter2secret with blanks in between", "visible"},
+        {"TIDESYNC_LISTEN", "hunter2secret", "address:port"},
+        {"TIDESYNC_LISTEN", "127.0.0.1:99999", "address:port"},
+        {"TIDESYNC_LISTEN", "worker.local:8090", "IP-address"},
+        {"SLAVE_DATABASE_URL", "postgresql://writer:hunter2secret@prod.example.com:6543/app", "same database"},
+        {"TIDESYNC_CLOCK_TOLERANCE", "61", "0 to 60"},
+        {"TIDESYNC_CLOCK_TOLERANCE", "-1", "0 to 60"},
+        {"TIDESYNC_CLOCK_TOLERANCE", "5s", "0 to 60"},
+        {"TIDESYNC_DRAIN_LIMIT", "hunter2secret", "0 to 3600"},
+        {"QSTASH_CURRENT_SIGNING_KEY", "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", "development"},
+        {"QSTASH_CURRENT_SIGNING_KEY", "short", "QSTASH_CURRENT_SIGNING_KEY"},
+        {"QSTASH_NEXT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z", "same"}};
+    for (const auto& wrong : cases) {
+        auto env = complete();
+        env[wrong.name] = wrong.value;
+        const auto loaded = load_settings(env, purpose::serve);
+        CAPTURE(wrong.name, wrong.value);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(mention(loaded.problems, wrong.name));
+        CHECK(mention(loaded.problems, wrong.expected));
+        CHECK_FALSE(mention(loaded.problems, "hunter2secret"));
+    }
+}
+
+TEST_CASE("plain http is accepted on this machine only", "[worker][settings]") {
+    for (const auto* url : {"http://127.0.0.1:8090", "http://localhost:8090/", "http://[::1]:8090"}) {
+        auto env = complete();
+        env["TIDESYNC_PUBLIC_URL"] = url;
+        CAPTURE(url);
+        CHECK(load_settings(env, purpose::serve).problems.empty());
+    }
+    for (const auto* url : {"http://127.evil.example.com.", "http://localhost.example.com", "http://10.0.0.1"}) {
+        auto env = complete();
+        env["TIDESYNC_PUBLIC_URL"] = url;
+        CAPTURE(url);
+        CHECK(load_settings(env, purpose::serve).problems.size() == 1);
+    }
+}
+
+TEST_CASE("public development keys need --insecure-dev and a loopback address", "[worker][settings]") {
+    auto env = complete();
+    env["QSTASH_CURRENT_SIGNING_KEY"] = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r";
+    env["QSTASH_NEXT_SIGNING_KEY"] = "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs";
+    CHECK(load_settings(env, purpose::serve, "", false).problems.size() == 2);
+    CHECK(load_settings(env, purpose::serve, "", true).problems.empty());
+    env["TIDESYNC_LISTEN"] = "0.0.0.0:8090";
+    CHECK(load_settings(env, purpose::serve, "", true).problems.size() == 3);
+}
+
+TEST_CASE("a setting can come from a file", "[worker][settings]") {
+    const temporary_file file{"from-a-file-0123456789abcdef\n"};
+    auto env = complete();
+    env.erase("TIDESYNC_ADMIN_TOKEN");
+    env["TIDESYNC_ADMIN_TOKEN_FILE"] = file.path;
+    const auto loaded = load_settings(env, purpose::serve);
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.values.admin_token.reveal() == "from-a-file-0123456789abcdef");
+
+    env["TIDESYNC_ADMIN_TOKEN"] = "0123456789abcdef0123456789abcdef";
+    CHECK(mention(load_settings(env, purpose::serve).problems, "both"));
+    env.erase("TIDESYNC_ADMIN_TOKEN");
+    env["TIDESYNC_ADMIN_TOKEN_FILE"] = "/nowhere/at/all";
+    CHECK(mention(load_settings(env, purpose::serve).problems, "/nowhere/at/all"));
+}
+
+TEST_CASE("the old name of the public URL is accepted", "[worker][settings]") {
+    auto env = complete();
+    env.erase("TIDESYNC_PUBLIC_URL");
+    env["NEXT_PUBLIC_APP_URL"] = "https://old.example.com/";
+    const auto loaded = load_settings(env, purpose::serve);
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.values.public_url == "https://old.example.com");
+}
+
+TEST_CASE("variables brought along from elsewhere are named with what to set instead", "[worker][settings]") {
+    auto env = complete();
+    env["SUPABASE_SERVICE_ROLE_KEY"] = "hunter2secret";
+    env["TIDESYNC_LISTN"] = "x";
+    const auto loaded = load_settings(env, purpose::serve);
+    CHECK(mention(loaded.notes, "SUPABASE_SERVICE_ROLE_KEY"));
+    CHECK(mention(loaded.notes, "PROD_DATABASE_URL"));
+    CHECK(mention(loaded.notes, "TIDESYNC_LISTN"));
+    CHECK_FALSE(mention(loaded.notes, "hunter2secret"));
+}
+
+TEST_CASE("the job file sets rules and limits", "[worker][settings]") {
+    const auto loaded = with_job_file(R"(
+jobs:
+  slave-to-prod:
+    include: ["public.*", geo.country]
+    exclude: ["public.audit_*"]
+    on_drift: fail
+    statement_timeout_s: 60
+    tables:
+      public.orders: {key: [tenant, number]}
+)");
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.values.rules.include == std::vector<std::string>{"public.*", "geo.country"});
+    CHECK(loaded.values.rules.exclude == std::vector<std::string>{"public.audit_*"});
+    CHECK(loaded.values.rules.fail_on_drift);
+    CHECK(loaded.values.rules.keys.at("public.orders") == std::vector<std::string>{"tenant", "number"});
+    CHECK(loaded.values.limits.statement == 60s);
+}
+
+TEST_CASE("an empty job file means the defaults", "[worker][settings]") {
+    CHECK(with_job_file("").problems.empty());
+    CHECK(with_job_file("jobs:\n").problems.empty());
+    CHECK(with_job_file("jobs:\n  slave-to-prod:\n").problems.empty());
+}
+
+TEST_CASE("what is wrong in the job file is named with its line", "[worker][settings]") {
+    struct wrong {
+        const char* text;
+        const char* expected;
+    };
+    const wrong cases[] = {
+        {"jobs:\n  slave-to-prod:\n    exclud: [a]\n", ":3: slave-to-prod has no key `exclud`"},
+        {"job:\n", ":1: the file has no key `job`"},
+        {"jobs:\n  slave-to-prod:\n    exclude: a\n", "expected a list"},
+        {"jobs:\n  slave-to-prod:\n    on_drift: maybe\n", "warn or fail"},
+        {"jobs:\n  slave-to-prod:\n    lock_timeout_s: soon\n", "1 to 600"},
+        {"jobs:\n  slave-to-prod:\n    tables: {orders: {key: [a]}}\n", "schema.table"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.orders: {key: []}}\n", "at least one column"},
+        {"jobs: [a\n", "not YAML"}};
+    for (const auto& wrong : cases) {
+        const auto loaded = with_job_file(wrong.text);
+        CAPTURE(wrong.text);
+        REQUIRE_FALSE(loaded.problems.empty());
+        CAPTURE(loaded.problems.front());
+        CHECK(mention(loaded.problems, wrong.expected));
+    }
+    CHECK(mention(load_settings(complete(), purpose::serve, "/nowhere.yaml").problems, "/nowhere.yaml"));
+}
