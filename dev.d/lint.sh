@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Checks that need no running program. `./dev lint` makes all four; `./dev lint tidy` one.
+
+dev_format() {
+    [[ $# -eq 0 ]] || refuse_usage "format takes no arguments"
+    need format
+    cxx_files | xargs -0 -r clang-format-19 -i
+    report format "$(cxx_files | tr -cd '\0' | wc -c) files"
+}
+
+dev_lint() {
+    local checks=("$@") check status=0
+    if [[ $# -eq 0 ]]; then checks=(format shell headers tidy); fi
+    for check in "${checks[@]}"; do
+        case $check in
+            format | shell | headers | tidy) ;;
+            *) refuse_usage "lint knows: format shell headers tidy" ;;
+        esac
+    done
+    need lint
+    for check in "${checks[@]}"; do
+        "check_$check" || { status=1; say "${red}$check: not clean${plain}"; }
+    done
+    return "$status"
+}
+
+our_files() { find . \( -path ./build -o -path ./.git \) -prune -o -type f "$@" -print0 | sort -z; }
+cxx_files() { our_files \( -name '*.cpp' -o -name '*.hpp' \); }
+
+# Programs only: what ./dev sources is checked with it.
+shell_files() {
+    local file first
+    while IFS= read -r -d '' file; do
+        IFS= read -r first <"$file" 2>/dev/null || true
+        if [[ $first =~ ^#!.*(bash|/sh)$ ]]; then printf '%s\0' "$file"; fi
+    done < <(our_files -perm -u+x)
+}
+
+check_format() {
+    if ! cxx_files | xargs -0 -r clang-format-19 --dry-run -Werror 2>&1 | head -n 40 >&2; then
+        say "./dev format lays them out."
+        return 1
+    fi
+    report format "clean"
+}
+
+check_shell() {
+    shell_files | xargs -0 -r shellcheck -x || return 1
+    report shell "clean"
+}
+
+# Every header compiles alone.
+check_headers() {
+    need build test
+    local log=$root/build/logs/lint-headers.log
+    task headers "$log" run_cmake dev all_verify_interface_header_sets || { show_errors "$log"; return 1; }
+    report headers "clean, in $(elapsed)"
+}
+
+check_tidy() {
+    need build test
+    local log=$root/build/logs/lint-tidy.log
+    task tidy "$log" run_tidy || { show_errors "$log"; return 1; }
+    report tidy "clean, in $(elapsed)"
+}
+
+# clang-tidy reads the generated SQL headers too, so it needs a build, not only a configuration.
+run_tidy() {
+    local files number=0 file
+    run_cmake dev || return
+    mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",*$/\1/p' build/dev/compile_commands.json |
+        grep -vF "$root/build/" | sort -u)
+    [[ ${#files[@]} -gt 0 ]] || { echo "error: compile_commands.json names no file"; return 1; }
+    for file in "${files[@]}"; do printf '%s\0' "[$((++number))/${#files[@]}] ${file#"$root"/}"; done |
+        xargs -0 -P "$(nproc)" -I{} bash -c "tidy_one \"\$1\"" tidy {}
+}
+
+# In tests the static analyzer stays off: it takes a minute a file to find its way through the macros of Catch2.
+tidy_one() {
+    local output status=0 fewer=()
+    if [[ ${1#* } == tests/* ]]; then fewer=(--checks=-clang-analyzer-*); fi
+    output=$(clang-tidy-19 -p build/dev --quiet "${fewer[@]}" "${1#* }" 2>&1) || status=$?
+    if [[ $status -ne 0 ]]; then printf '%s\n' "$output"; fi
+    echo "$1"
+    return "$status"
+}
+export -f tidy_one
+
+# What a log says from its first error on, without the progress lines.
+show_errors() {
+    sed -nE '/(error|warning): |^error|^FAILED: /,$p' "$1" |
+        grep -vE '^\[[0-9]+/[0-9]+\]|^FAILED: |^/usr/bin/.*clang\+\+|^[0-9]+ warnings? ' | head -n 100 >&2 || true
+}

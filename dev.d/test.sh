@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# The tests: all of them under address and undefined-behaviour sanitizers, those labelled `threads` under the thread
+# sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest.
+
+passed=0
+failed=0
+skipped=0
+
+dev_test() {
+    need build demo test
+    build_preset dev
+    start_servers
+    export UBSAN_OPTIONS=print_stacktrace=1
+    run_tests dev "$@"
+    if [[ $# -eq 0 ]]; then
+        test_threads
+    else
+        say "The thread sanitizer's part is left to ./dev test without arguments."
+    fi
+    keep_server_logs
+    finish_tests
+}
+
+test_threads() {
+    build_preset tsan
+    run_tests tsan
+}
+
+# run_tests PRESET [CTEST ARGUMENT...]  runs and counts. Your own arguments mean you want to watch, so ctest talks then.
+run_tests() {
+    local preset=$1 log=$root/build/logs/test-$1.log junit=$root/build/logs/test-$1.xml
+    local status=0 watch=false before=("$passed" "$failed")
+    shift
+    if [[ $preset == dev && $# -gt 0 ]]; then watch=true; fi
+    rm -f "$junit"
+    export TIDESYNC_BINARY=$root/build/$preset/tidesync
+    # Most tests wait for a server more than they compute.
+    local ctest=(ctest --preset "$preset" -j $((2 * $(nproc))) --output-on-failure --timeout 300 --output-junit "$junit" "$@")
+    if $watch; then
+        run_attached "test" "${ctest[@]}" >&2 || status=$?
+    else
+        task "test" "$log" "${ctest[@]}" || status=$?
+        show_failures "$log"
+    fi
+    count_results "$junit"
+    if [[ $status -ne 0 && $failed -eq 0 ]]; then
+        say "ctest ended with $status, though no test failed."
+        failed=1
+    fi
+    report "test" "$preset, $((passed - before[0])) passed, $((failed - before[1])) failed, in $(elapsed)"
+}
+
+# Adds up what ctest's JUnit file says. Its own totals call a test without executable "skipped"; here it failed, and so
+# did a "passed" one in which Catch2 found no test case of that name.
+count_results() {
+    local p f s
+    if [[ ! -f $1 ]]; then return; fi
+    read -r p f s < <(awk '
+        function settle() { if (state != "") sum[state]++; state = "" }
+        /^\t<testcase /                 { settle(); state = "failed"; name = $0
+                                          if (/ status="run">$/) state = "passed"
+                                          if (/ status="disabled">$/) state = "skipped" }
+        /^\t\t<skipped message="SKIP_/  { state = "skipped" }
+        /No test cases matched/ && state == "passed" {
+            state = "failed"; sub(/^.* name="/, "", name); sub(/" classname=.*/, "", name)
+            print "Catch2 knows no test case called: " name >"/dev/stderr"
+        }
+        END { settle(); print sum["passed"] + 0, sum["failed"] + 0, sum["skipped"] + 0 }' "$1")
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# Prints the output of the tests that failed, out of ctest's.
+show_failures() {
+    awk '
+        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: /  { show = /\*\*\*/ && !/\*\*\*(Skipped|Not Run \(Disabled\))/ }
+        /^ *Start +[0-9]+: |^[0-9]+% tests passed/ { show = 0 }
+        show && ++lines <= 300
+        END { if (lines > 300) print "... and " lines - 300 " lines more" }' "$1" >&2
+}
+
+keep_server_logs() {
+    local name
+    for name in slave production; do cat "$servers_dir/place/$name.log" >"build/logs/server-$name.log" || true; done
+}
+
+finish_tests() {
+    if [[ $skipped -gt 0 ]]; then say "$skipped skipped"; fi
+    if [[ $((passed + failed)) -eq 0 ]]; then say "No test ran."; fi
+    echo "$passed passed, $failed failed"
+    [[ $failed -eq 0 && $passed -gt 0 ]]
+}
