@@ -86,8 +86,11 @@ tidy_one() {
 }
 export -f tidy_one
 
-# What a log says from its first error on, without the progress lines.
+# The errors in a log with the lines they point at, without progress, commands and the paths that led there.
 show_errors() {
-    sed -nE '/(error|warning): |^error|^FAILED: /,$p' "$1" |
-        grep -vE '^\[[0-9]+/[0-9]+\]|^FAILED: |^/usr/bin/.*clang\+\+|^[0-9]+ warnings? ' | head -n 100 >&2 || true
+    awk '/(error|warning): |^error|undefined reference/ { show = 1 }
+        /note: |^\[[0-9]+\/[0-9]+\]|^FAILED: |^\/usr\/bin\/|^[0-9]+ (warning|error)/ { show = 0 }
+        show && ++lines <= 120
+        END { if (lines > 120) print "... and " lines - 120 " lines more" }' "$1" >&2
+    say "All of it: ${1#"$root"/}"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The tests: all of them under address and undefined-behaviour sanitizers, those labelled `threads` under the thread
+# The tests: all of them under address and undefined-behaviour sanitizers, those tagged [threads] under the thread
 # sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest.
 
 passed=0
@@ -22,8 +22,10 @@ dev_test() {
 }
 
 test_threads() {
+    local before=$((passed + failed))
     build_preset tsan
     run_tests tsan
+    if [[ $((passed + failed)) -eq $before ]]; then say "The thread sanitizer had no test to run."; fi
 }
 
 # run_tests PRESET [CTEST ARGUMENT...]  runs and counts. Your own arguments mean you want to watch, so ctest talks then.
@@ -35,7 +37,8 @@ run_tests() {
     rm -f "$junit"
     export TIDESYNC_BINARY=$root/build/$preset/tidesync
     # Most tests wait for a server more than they compute.
-    local ctest=(ctest --preset "$preset" -j $((2 * $(nproc))) --output-on-failure --timeout 300 --output-junit "$junit" "$@")
+    local ctest=(ctest --preset "$preset" -j $((2 * $(nproc))) --output-on-failure --timeout 300
+        --output-junit "$junit" "$@")
     if $watch; then
         run_attached "test" "${ctest[@]}" >&2 || status=$?
     else
