@@ -103,7 +103,7 @@ public:
         draining_ = true;
         asio::post(acceptor_.get_executor(), [this] {
             error_code ignored;
-            acceptor_.close(ignored);
+            static_cast<void>(acceptor_.close(ignored));
         });
         const auto until = std::chrono::steady_clock::now() + patience;
         while (requests_ > 0 && std::chrono::steady_clock::now() < until)
@@ -119,8 +119,8 @@ private:
         const tcp::endpoint endpoint{address, where.port};
         acceptor_.open(endpoint.protocol());
         acceptor_.set_option(asio::socket_base::reuse_address(true));
-        acceptor_.bind(endpoint, error);
-        if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+        static_cast<void>(acceptor_.bind(endpoint, error));
+        if (!error) static_cast<void>(acceptor_.listen(asio::socket_base::max_listen_connections, error));
         if (error)
             throw std::runtime_error{
                 fmt::format("cannot listen on {}: {}; set TIDESYNC_LISTEN to a free address", shown, error.message())};
@@ -179,7 +179,7 @@ private:
             --requests_;
             if (!written || !keep_alive) break;
         }
-        stream.socket().shutdown(tcp::socket::shutdown_send, error);
+        static_cast<void>(stream.socket().shutdown(tcp::socket::shutdown_send, error));
         co_await linger(stream);
     }
 

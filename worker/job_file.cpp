@@ -37,6 +37,7 @@ private:
         if (node.IsNull()) return;
         if (!node.IsMap()) return problem(node, fmt::format("{}: expected keys and values", what));
         std::vector<std::string> names;
+        names.reserve(handlers.size());
         for (const auto& entry : handlers) names.push_back(entry.first);
         for (const auto& entry : node) {
             const auto name = entry.first.as<std::string>("");
