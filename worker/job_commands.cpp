@@ -108,6 +108,7 @@ exit_code run_job(const command& command) {
     runner runs{store, {&job}, {.run_time = config->run_time_limit}, &bar};
 
     const auto run_id = join_or_start(store, runs, command, config->run_time_limit + std::chrono::minutes{2});
+    bar.finish();
     const auto run = store.find(run_id);
     if (!run) throw std::runtime_error{"the run is not in the run store any more"};
     return show_end(*run, command);
@@ -127,6 +128,7 @@ exit_code check_job(const command& command) {
         }
     }};
     const auto result = job.check({.run_id = "", .lease_token = 0, .stop = stop.get_token(), .progress = &bar});
+    bar.finish();
     if (const auto* failure = jobs::why(result.how)) {
         explain_failure(command, to_string(failure->code), failure->message, failure->hint);
         return exit_code::failed;

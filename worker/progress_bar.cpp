@@ -16,7 +16,7 @@ constexpr int cells = 24;
 progress_bar::progress_bar()
     : on_terminal_{isatty(STDERR_FILENO) != 0} {}
 
-progress_bar::~progress_bar() { erase(); }
+progress_bar::~progress_bar() { finish(); }
 
 void progress_bar::phase(std::string_view name) {
     const std::scoped_lock lock{mutex_};
@@ -49,8 +49,10 @@ void progress_bar::draw(bool now) {
     std::fflush(stderr);
 }
 
-void progress_bar::erase() {
+void progress_bar::finish() {
+    const std::scoped_lock lock{mutex_};
     if (!on_terminal_ || phase_.empty()) return;
+    phase_.clear();
     fmt::print(stderr, "\r\033[K");
     std::fflush(stderr);
 }

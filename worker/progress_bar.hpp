@@ -19,9 +19,11 @@ public:
     void phase(std::string_view name) override;
     void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) override;
 
+    /// Clears the line, so that a result can be printed in its place.
+    void finish();
+
 private:
     void draw(bool now);
-    void erase();
 
     bool on_terminal_;
     std::mutex mutex_;
