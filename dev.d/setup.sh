@@ -9,7 +9,7 @@ packages_for() { # what codename
     case $1:$2 in
         build:*)
             echo g++ cmake ninja-build pkg-config libpqxx-dev libpq-dev libssl-dev libcurl4-openssl-dev \
-                nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
+                nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libcctz-dev tzdata
             ;;&
         build:bookworm) echo libboost1.81-dev ;;
         build:trixie) echo libboost-dev ;;
