@@ -1,0 +1,404 @@
+#include "qstash/client_answer.hpp"
+
+#include "qstash/base64url.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace tidesync::qstash {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+using std::chrono::sys_seconds;
+
+constexpr std::size_t shown_characters_max = 300;
+constexpr std::size_t levels_max = 32; // real answers have five
+constexpr std::size_t dlq_body_bytes_max = 4096;
+constexpr std::int64_t time_ms_max = 253'402'300'799'999; // the end of the year 9999
+
+bool printable_ascii(char character) { return character >= ' ' && character < '\x7f'; }
+
+/// The parser needs memory for every level, about a hundred bytes for a bracket that costs the server one.
+bool too_deep(std::string_view text) {
+    std::size_t levels = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_text) {
+            if (c == '\\') ++i;
+            if (c == '"') in_text = false;
+            continue;
+        }
+        if (c == '"') in_text = true;
+        if ((c == '[' || c == '{') && ++levels > levels_max) return true;
+        if ((c == ']' || c == '}') && levels > 0) --levels;
+    }
+    return false;
+}
+
+/// @returns a discarded value for what is no JSON, no UTF-8, too deep, or holds a NUL byte, where the parser would stop
+json parsed(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos || too_deep(text)) return json(json::value_t::discarded);
+    return json::parse(text.begin(), text.end(), nullptr, false);
+}
+
+// Every reader below takes a missing member, or one of another kind, for an empty one.
+
+const json& member(const json& object, const char* name) {
+    static const json none;
+    if (!object.is_object()) return none;
+    const auto found = object.find(name);
+    return found == object.end() ? none : *found;
+}
+
+std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : std::string{}; }
+
+std::string text_of(const json& object, const char* name) { return text_of(member(object, name)); }
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// Numbers come as numbers, as text, and from JavaScript also as 1.7e12.
+std::optional<std::int64_t> number_of(const json& value) {
+    if (value.is_string()) return whole_number(value.get_ref<const std::string&>());
+    if (value.is_number_float()) {
+        constexpr double exact_max = 9'007'199'254'740'992; // 2^53
+        const auto number = value.get<double>();
+        if (!(std::abs(number) <= exact_max)) return std::nullopt;
+        return static_cast<std::int64_t>(number);
+    }
+    if (value.is_number_unsigned() &&
+        value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()})
+        return std::nullopt;
+    if (value.is_number_integer()) return value.get<std::int64_t>();
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> number_of(const json& object, const char* name, std::int64_t min, std::int64_t max) {
+    const auto number = number_of(member(object, name));
+    return number && *number >= min && *number <= max ? number : std::nullopt;
+}
+
+std::optional<int> small_number_of(const json& object, const char* name) {
+    const auto number = number_of(object, name, 0, std::numeric_limits<int>::max());
+    return number ? std::optional{static_cast<int>(*number)} : std::nullopt;
+}
+
+std::optional<std::chrono::seconds> seconds_of(const json& object, const char* name) {
+    const auto number = number_of(object, name, 0, time_ms_max);
+    return number ? std::optional{std::chrono::seconds{*number}} : std::nullopt;
+}
+
+/// 0 is how Go writes a time that never was.
+std::optional<milliseconds_since_epoch> time_of(const json& object, const char* name) {
+    const auto number = number_of(object, name, 1, time_ms_max);
+    return number ? std::optional{milliseconds_since_epoch{milliseconds{*number}}} : std::nullopt;
+}
+
+bool flag_of(const json& object, const char* name) {
+    const auto& value = member(object, name);
+    return (value.is_boolean() && value.get<bool>()) || text_of(value) == "true";
+}
+
+/// A list of texts; a text alone is a list of one.
+std::vector<std::string> texts_of(const json& value) {
+    std::vector<std::string> texts;
+    if (value.is_string()) texts.push_back(value.get<std::string>());
+    if (!value.is_array()) return texts;
+    for (const auto& item : value)
+        if (item.is_string()) texts.push_back(item.get<std::string>());
+    return texts;
+}
+
+/// `X-My-Header` for any spelling of it, as Go writes header names.
+std::string canonical(std::string name) {
+    bool word_begins = true;
+    for (char& c : name) {
+        if (word_begins && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (!word_begins && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        word_begins = c == '-';
+    }
+    return name;
+}
+
+std::map<std::string, std::vector<std::string>> headers_of(const json& value) {
+    std::map<std::string, std::vector<std::string>> headers;
+    if (!value.is_object()) return headers;
+    for (const auto& [name, content] : value.items()) {
+        auto& values = headers[canonical(name)];
+        for (auto& text : texts_of(content)) values.push_back(std::move(text));
+    }
+    return headers;
+}
+
+/// @returns nothing when this is no base64, of either alphabet
+std::optional<std::string> from_base64(std::string text) {
+    std::ranges::replace(text, '+', '-');
+    std::ranges::replace(text, '/', '_');
+    return base64url::decode(text, base64url::padding::optional);
+}
+
+/// @returns nothing when the encoded form cannot be decoded; empty when there is neither
+std::optional<std::string> body_of(const json& object, const char* plain, const char* encoded) {
+    const auto& base64 = member(object, encoded);
+    return base64.is_string() ? from_base64(base64.get<std::string>()) : text_of(object, plain);
+}
+
+schedule schedule_of(const json& object) {
+    schedule read;
+    read.schedule_id = text_of(object, "scheduleId");
+    read.cron = text_of(object, "cron");
+    read.destination = text_of(object, "destination");
+    read.method = text_of(object, "method");
+    read.headers = headers_of(member(object, "header"));
+    read.body = body_of(object, "body", "bodyBase64").value_or("");
+    read.retries = small_number_of(object, "retries");
+    read.retry_delay = text_of(object, "retryDelayExpression");
+    read.delay = seconds_of(object, "delay");
+    read.timeout = seconds_of(object, "timeout");
+    read.callback = text_of(object, "callback");
+    read.failure_callback = text_of(object, "failureCallback");
+    read.labels = texts_of(member(object, "labels"));
+    if (read.labels.empty()) read.labels = texts_of(member(object, "label"));
+    read.paused = flag_of(object, "isPaused");
+    read.caller_ip = text_of(object, object.contains("callerIP") ? "callerIP" : "callerIp");
+    read.created_at = time_of(object, "createdAt");
+    read.last_tick = time_of(object, "lastScheduleTime");
+    read.next_tick = time_of(object, "nextScheduleTime");
+    const auto& states = member(object, "lastScheduleStates");
+    if (states.is_object())
+        for (const auto& [message_id, state] : states.items()) read.last_states[message_id] = text_of(state);
+    read.error = text_of(object, "error");
+    return read;
+}
+
+log_entry log_entry_of(const json& object) {
+    log_entry read;
+    read.time = time_of(object, "time");
+    read.message_id = text_of(object, "messageId");
+    read.state = text_of(object, "state");
+    if (read.state == "CANCELLED") read.state = "CANCELED"; // the documentation and the clients spell it differently
+    read.url = text_of(object, "url");
+    read.schedule_id = text_of(object, "scheduleId");
+    read.error = text_of(object, "error");
+    read.response_status = small_number_of(object, "responseStatus").value_or(0);
+    read.next_delivery = time_of(object, "nextDeliveryTime");
+    return read;
+}
+
+dlq_entry dlq_entry_of(const json& object) {
+    dlq_entry read;
+    read.dlq_id = text_of(object, "dlqId");
+    read.message_id = text_of(object, "messageId");
+    read.url = text_of(object, "url");
+    read.schedule_id = text_of(object, "scheduleId");
+    read.response_status = small_number_of(object, "responseStatus").value_or(0);
+    read.response_body = body_of(object, "responseBody", "responseBodyBase64").value_or("");
+    if (read.response_body.size() > dlq_body_bytes_max) read.response_body.resize(dlq_body_bytes_max);
+    read.created_at = time_of(object, "createdAt");
+    return read;
+}
+
+/// What came instead of the JSON that was expected. JSON is described and never quoted: it may hold signing keys, or
+/// headers that are secrets of the destination.
+std::string description_of(const http_answer& answer, const json& content, std::string_view secret) {
+    const auto begin = answer.body.find_first_not_of(" \t\r\n");
+    if (begin == std::string::npos) return "an empty body";
+    if (!content.is_discarded()) return fmt::format("a JSON {} with other members", content.type_name());
+    if (answer.body[begin] == '{' || answer.body[begin] == '[')
+        return fmt::format("{} bytes of JSON that cannot be read", answer.body.size());
+    return fmt::format("{} bytes of another kind: {}", answer.body.size(), shown(answer.body, secret));
+}
+
+[[noreturn]] void
+throw_unexpected(const std::string& call, const http_answer& answer, const json& content, std::string_view secret) {
+    throw api_error{
+        fmt::format(
+            "{}: answered {}, but not with the JSON this call needs: {}", call, answer.status,
+            description_of(answer, content, secret)),
+        answer.status};
+}
+
+/// The text of `{"error":"…"}`, or else the body as it came.
+std::string reason_of(const http_answer& answer, std::string_view secret) {
+    auto text = text_of(parsed(answer.body), "error");
+    if (text.empty()) text = shown(answer.body, secret);
+    text = shown(text, secret);
+    return text.empty() ? "without a text" : text;
+}
+
+std::string limit_text(const rate_limit& limit) {
+    switch (limit.which) {
+    case rate_limited::kind::daily:
+        return "the daily limit is reached";
+    case rate_limited::kind::burst:
+        return "too many calls in this second";
+    case rate_limited::kind::unknown:
+        break;
+    }
+    return "too many calls";
+}
+
+[[noreturn]] void throw_refusal(const std::string& call, const http_answer& answer, std::string_view secret) {
+    const auto what = fmt::format("{}: answered {}: {}", call, answer.status, reason_of(answer, secret));
+    // A token of another region is known there and only there: the account then looks as if it did not exist.
+    const bool wrong_region = answer.status == 404 && what.find("not found in this region") != std::string::npos;
+    if (answer.status == 401 || wrong_region)
+        throw unauthorized{
+            what + "; the token is wrong, or the URL is not that of its region (https://qstash.upstash.io is the EU, "
+                   "https://qstash-us-east-1.upstash.io the US)",
+            answer.status};
+    if (answer.status == 404) throw not_found{what, answer.status};
+    if (answer.status == 429) {
+        const auto limit = rate_limit_of(answer);
+        throw rate_limited{what + "; " + limit_text(limit), limit.which, limit.reset};
+    }
+    if (answer.status >= 300 && answer.status < 400)
+        throw api_error{
+            fmt::format(
+                "{}; it points to {}, but redirects are not followed, because the token would go there: set the URL to "
+                "the server that answers itself",
+                what, shown(answer.header("location"), secret)),
+            answer.status};
+    throw api_error{what, answer.status};
+}
+
+/// The list under one of these names, or bare.
+const json* list_in(const json& content, std::initializer_list<const char*> names) {
+    if (content.is_array()) return &content;
+    for (const char* name : names) {
+        const auto& list = member(content, name);
+        if (list.is_array()) return &list;
+    }
+    return nullptr;
+}
+
+template <typename Entry>
+std::vector<Entry> entries_of(const json* list, Entry (*read)(const json&)) {
+    std::vector<Entry> entries;
+    entries.reserve(list->size());
+    for (const auto& object : *list) entries.push_back(read(object));
+    return entries;
+}
+
+bool all_objects(const json* list) {
+    return list != nullptr && std::ranges::all_of(*list, [](const json& item) { return item.is_object(); });
+}
+
+} // namespace
+
+rate_limit rate_limit_of(const http_answer& answer) {
+    using kind = rate_limited::kind;
+    const auto present = [&](std::string_view name) { return !answer.header(name).empty(); };
+    const auto reset_in = [&](std::string_view name) -> std::optional<sys_seconds> {
+        constexpr std::int64_t first = 1'000'000'000; // 2001: less is no time but a number of seconds or of calls
+        const auto number = whole_number(answer.header(name));
+        if (!number || *number < first || *number > time_ms_max) return std::nullopt;
+        // Documented in seconds; milliseconds, as everywhere else in this API, would be 50,000 years away.
+        const bool in_ms = *number >= first * 1000;
+        return sys_seconds{std::chrono::seconds{in_ms ? *number / 1000 + 1 : *number}};
+    };
+    if (present("ratelimit-limit")) return {kind::daily, reset_in("ratelimit-reset")};
+    if (present("burst-ratelimit-limit")) return {kind::burst, reset_in("burst-ratelimit-reset")};
+    return {};
+}
+
+std::string shown(std::string_view text, std::string_view secret) {
+    std::string clean;
+    for (const char c : text) {
+        const bool space = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+        if (!space)
+            clean += printable_ascii(c) ? c : '?';
+        else if (!clean.empty() && clean.back() != ' ')
+            clean += ' ';
+    }
+    std::string without_secret; // cut off only afterwards, so that no part of the secret is left at the end
+    for (std::string_view rest = clean; !rest.empty() && without_secret.size() <= shown_characters_max;) {
+        const bool found = !secret.empty() && rest.starts_with(secret);
+        without_secret += found ? std::string_view{"(token)"} : rest.substr(0, 1);
+        rest.remove_prefix(found ? secret.size() : 1);
+    }
+    if (without_secret.size() > shown_characters_max)
+        without_secret.replace(shown_characters_max, std::string::npos, "...");
+    return without_secret;
+}
+
+answer_reader::answer_reader(std::string call, std::string_view secret, http_answer answer)
+    : call_{std::move(call)}
+    , secret_{secret}
+    , answer_{std::move(answer)} {}
+
+void answer_reader::require_success() const {
+    if (answer_.status < 200 || answer_.status > 299) throw_refusal(call_, answer_, secret_);
+}
+
+std::string answer_reader::created_id() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    auto id = text_of(content, "scheduleId");
+    if (id.empty()) throw_unexpected(call_, answer_, content, secret_);
+    return id;
+}
+
+schedule answer_reader::schedule() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    // In a list one broken body hides no other schedule. Who asks for this one may be about to send the body again.
+    const bool whole = body_of(content, "body", "bodyBase64").has_value();
+    if (text_of(content, "scheduleId").empty() || !whole) throw_unexpected(call_, answer_, content, secret_);
+    return schedule_of(content);
+}
+
+std::vector<schedule> answer_reader::schedules() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    if (content.is_null()) return {}; // Go's way of writing an empty list
+    const auto* list = list_in(content, {});
+    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    return entries_of(list, schedule_of);
+}
+
+client::published answer_reader::published() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    const auto* many = list_in(content, {"responses"}); // the answer where several were asked for
+    const auto& one = many != nullptr && many->size() == 1 ? many->front() : content;
+    auto id = text_of(one, "messageId");
+    if (id.empty()) throw_unexpected(call_, answer_, content, secret_);
+    return {std::move(id), flag_of(one, "deduplicated")};
+}
+
+std::vector<log_entry> answer_reader::logs() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    const auto* list = list_in(content, {"events", "logs"});
+    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    return entries_of(list, log_entry_of);
+}
+
+std::vector<dlq_entry> answer_reader::dead_letters() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    const auto* list = list_in(content, {"messages"});
+    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    return entries_of(list, dlq_entry_of);
+}
+
+key_pair answer_reader::keys() const {
+    require_success();
+    const auto content = parsed(answer_.body);
+    key_pair keys{text_of(content, "current"), text_of(content, "next")};
+    if (keys.current.empty() || keys.next.empty()) throw_unexpected(call_, answer_, content, secret_);
+    return keys;
+}
+
+} // namespace tidesync::qstash
