@@ -1,5 +1,5 @@
 set(text "// Made by cmake/write_sql_constants.cmake from the .sql files; edit those.\n#pragma once\n\n")
-string(APPEND text "#include \"sql/statement.hpp\"\n\nnamespace ${NAMESPACE} {\n\n")
+string(APPEND text "#include \"${STATEMENT_HEADER}\"\n\nnamespace ${NAMESPACE} {\n\n")
 foreach(file IN LISTS FILES)
     get_filename_component(name ${file} NAME_WE)
     if(name MATCHES "^[0-9]")      # a numbered schema file
