@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The demo: two databases with real data, a worker between them, one signed delivery, and the proof that it arrived.
+# The demo: two databases with real data, a worker between them, a scheduler that calls it, and the proof that what it
+# was called for is done.
 # Everything is in build/demo. The databases stay from run to run, so that each later run finds a tide of changes.
 
 demo_dir=$root/build/demo
-serve_log=$root/build/logs/demo-serve.log
 slave_port=''
 production_port=''
-worker_pid=''
+servers_running=() # pid of each of our own: the scheduler, then the worker
 
 dev_demo() {
     local once=false
@@ -24,14 +24,15 @@ dev_demo() {
     settle_settings
     task migrate "$root/build/logs/demo-migrate.log" tidesync migrate ||
         explain "preparing production" "$root/build/logs/demo-migrate.log"
-    start_worker
+    start_ours scheduler "$QSTASH_URL" qstash-local --listen "${QSTASH_URL#http://}"
+    start_ours worker "$TIDESYNC_PUBLIC_URL" serve
     say ''
-    run_attached demo tidesync demo || explain "the delivery" "$serve_log"
+    run_attached demo tidesync demo || explain "the delivery" "$(log_of worker)"
     if $once; then exit 0; fi
     invite
-    trap 'say ""; say "Stopping the worker and both servers."; exit 0' INT TERM
-    follow "$worker_pid" || true
-    explain "serving" "$serve_log"
+    trap 'say ""; say "Stopping the worker, the scheduler and both servers."; exit 0' INT TERM
+    follow "${servers_running[-1]}" || true
+    explain "serving" "$(log_of worker)"
 }
 
 # Becomes the binary, so it is for tasks and background jobs only. It starts in a folder of its own: a tidesync.yaml of
@@ -53,8 +54,9 @@ claim_demo() {
     fi
     process_identity $$ >"$demo_dir/claim"
     at_exit rm -f "$demo_dir/claim"
-    pid=$(cat "$demo_dir/worker.pid" 2>/dev/null) || return 0
-    if [[ $(readlink "/proc/$pid/exe") == "$root/build/release/tidesync"* ]]; then kill -s KILL "$pid" || true; fi
+    for pid in $(cat "$demo_dir"/*.pid 2>/dev/null); do
+        if [[ $(readlink "/proc/$pid/exe") == "$root/build/release/tidesync"* ]]; then kill -s KILL "$pid" || true; fi
+    done
 }
 
 # Number and start time: a number alone may come again.
@@ -131,61 +133,79 @@ count_rows() {
 
 # New secrets for every run, handed over in the environment.
 settle_settings() {
-    local port=8090 side token password
+    local port scheduler_port side token password
     password=$(openssl rand -hex 24)
     for side in slave production; do
         TIDESYNC_ROLE_PASSWORD=$password sql "$side" app -1 -v side="$side" -f demo/roles.sql
     done
-    if ! port_is_free "$port"; then
-        until port_is_free "$port"; do port=$((20000 + RANDOM % 12000)); done
-        say "Port 8090 is taken, so the worker listens on $port."
-    fi
+    port=$(free_port 8090 worker)
+    scheduler_port=$(free_port 8080 scheduler)
     token=$(openssl rand -hex 24)
     (umask 077 && echo "Authorization: Bearer $token" >"$demo_dir/admin.header")
     export SLAVE_DATABASE_URL="postgresql://tidesync:$password@127.0.0.1:$slave_port/app"
     export PROD_DATABASE_URL="postgresql://tidesync:$password@127.0.0.1:$production_port/app"
     export TIDESYNC_ADMIN_TOKEN=$token
     export TIDESYNC_LISTEN=127.0.0.1:$port TIDESYNC_PUBLIC_URL=http://127.0.0.1:$port
+    export TIDESYNC_QSTASH_DATABASE_URL=$PROD_DATABASE_URL
+    export QSTASH_URL=http://127.0.0.1:$scheduler_port
+    QSTASH_TOKEN=$(openssl rand -hex 24)
     QSTASH_CURRENT_SIGNING_KEY=$(signing_key)
     QSTASH_NEXT_SIGNING_KEY=$(signing_key)
-    export QSTASH_CURRENT_SIGNING_KEY QSTASH_NEXT_SIGNING_KEY
+    export QSTASH_TOKEN QSTASH_CURRENT_SIGNING_KEY QSTASH_NEXT_SIGNING_KEY
 }
 
 signing_key() { echo "sig_$(head -c 400 /dev/urandom | LC_ALL=C tr -dc '1-9A-HJ-NP-Za-km-z' | cut -c 1-28)"; }
 
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-start_worker() {
-    set -m # its own process group: Ctrl-C reaches this script, which then asks the worker to stop
-    tidesync serve >"$serve_log" 2>&1 </dev/null &
-    worker_pid=$!
-    set +m
-    at_exit stop_worker
-    echo "$worker_pid" >"$demo_dir/worker.pid"
-    task worker "$root/build/logs/demo-ready.log" await_ready || explain "starting the worker" "$serve_log"
-    report worker "$TIDESYNC_PUBLIC_URL, log in build/logs/demo-serve.log"
+# free_port WANTED WHOSE  prints the wanted port, or another one and why.
+free_port() {
+    local port=$1
+    if ! port_is_free "$port"; then
+        until port_is_free "$port"; do port=$((20000 + RANDOM % 12000)); done
+        say "Port $1 is taken, so the $2 listens on $port."
+    fi
+    echo "$port"
 }
 
-await_ready() {
+port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+log_of() { echo "$root/build/logs/demo-$1.log"; }
+
+# start_ours NAME URL ARGUMENT...  a server of the binary, in the background, until this script ends.
+start_ours() {
+    local name=$1 url=$2 pid
+    shift 2
+    set -m # its own process group: Ctrl-C reaches this script, which then asks the server to stop
+    tidesync "$@" >"$(log_of "$name")" 2>&1 </dev/null &
+    pid=$!
+    set +m
+    servers_running+=("$pid")
+    at_exit stop_ours "$pid" "$name"
+    echo "$pid" >"$demo_dir/$name.pid"
+    task "$name" "$root/build/logs/demo-ready.log" await_ready "$url" "$pid" ||
+        explain "starting the $name" "$(log_of "$name")"
+    report "$name" "$url, log in build/logs/demo-$name.log"
+}
+
+await_ready() { # url pid
     local attempt
     for attempt in {1..300}; do
-        if curl -fs -o /dev/null --max-time 2 --noproxy '*' "$TIDESYNC_PUBLIC_URL/readyz"; then return; fi
-        if ! kill -0 "$worker_pid" 2>/dev/null; then return 1; fi
+        if curl -fs -o /dev/null --max-time 2 --noproxy '*' "$1/readyz"; then return; fi
+        if ! kill -0 "$2" 2>/dev/null; then return 1; fi
         echo "waiting for /readyz, attempt $attempt"
         sleep 0.1
     done
     return 1
 }
 
-stop_worker() {
+stop_ours() { # pid name
     local deadline=$((SECONDS + 40)) # the worker drains for up to 30 s
-    kill -s TERM "$worker_pid" 2>/dev/null || true
-    while kill -0 "$worker_pid" 2>/dev/null; do
-        if ((SECONDS > deadline)); then kill -s KILL "$worker_pid" 2>/dev/null || true; fi
+    kill -s TERM "$1" 2>/dev/null || true
+    while kill -0 "$1" 2>/dev/null; do
+        if ((SECONDS > deadline)); then kill -s KILL "$1" 2>/dev/null || true; fi
         sleep 0.05
     done
-    wait "$worker_pid" 2>/dev/null || true
-    rm -f "$demo_dir/worker.pid"
+    wait "$1" 2>/dev/null || true
+    rm -f "$demo_dir/$2.pid"
 }
 
 invite() {
@@ -193,7 +213,7 @@ invite() {
     if [[ $started_in != "$root" ]]; then at=$(printf '%q/' "$root"); fi
     cat >&2 <<END
 
-The worker keeps serving. In another terminal:
+The worker keeps serving, and the scheduler calls it every minute. In another terminal:
 
   sync again, by hand
     curl -X POST -H @${at}build/demo/admin.header $TIDESYNC_PUBLIC_URL/api/background/sync/slave-to-prod
@@ -202,7 +222,7 @@ The worker keeps serving. In another terminal:
   look at production
     PGPASSFILE=${at}build/demo/servers/pgpass psql -h 127.0.0.1 -p $production_port -U postgres app
 
-Ctrl-C stops the worker and both servers. The data stays: the next ./dev demo brings a tide
+Ctrl-C stops everything. The data stays: the next ./dev demo brings a tide
 of changes to the slave, and syncs again.
 END
 }

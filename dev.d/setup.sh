@@ -9,12 +9,14 @@ packages_for() { # what codename
     case $1:$2 in
         build:*)
             echo g++ cmake ninja-build pkg-config libpqxx-dev libpq-dev libssl-dev libcurl4-openssl-dev \
-                nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libcctz-dev tzdata
+                nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libcctz-dev tzdata \
+                prometheus-cpp-dev
             ;;&
         build:bookworm) echo libboost1.81-dev ;;
         build:trixie) echo libboost-dev ;;
         demo:*) echo postgresql postgresql-client iso-codes ca-certificates openssl curl ;;
         test:*) echo catch2 clang-19 libclang-rt-19-dev lld-19 ;;
+        conformance:*) echo nodejs npm ;;
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
     esac
@@ -22,7 +24,7 @@ packages_for() { # what codename
 
 dev_setup() {
     [[ $# -eq 0 ]] || refuse_usage "setup takes no arguments"
-    need build demo test lint
+    need build demo test conformance lint
     report packages "all there"
 }
 
@@ -59,6 +61,8 @@ missing_packages() { # codename group...
     # Any PostgreSQL will do: a machine with one from elsewhere shall not get a second.
     if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then installed+=$'\npostgresql'; fi
     if command -v psql >/dev/null; then installed+=$'\npostgresql-client'; fi
+    if [[ $(node --version 2>/dev/null) =~ ^v([0-9]+) && ${BASH_REMATCH[1]} -ge 18 ]]; then installed+=$'\nnodejs'; fi
+    if command -v npm >/dev/null; then installed+=$'\nnpm'; fi
     printf '%s\n' "${wanted[@]}" | sort -u | grep -vxFf <(echo "$installed") | tr '\n' ' ' || true
 }
 

@@ -10,26 +10,12 @@ namespace tidesync::worker {
 
 namespace {
 
-std::string_view word(decision what) {
-    switch (what) {
-    case decision::created:
-        return "created";
-    case decision::taken_over:
-        return "taken_over";
-    case decision::attached:
-        return "attached";
-    case decision::coalesced:
-        return "coalesced";
-    case decision::replayed:
-        return "replayed";
-    case decision::body_differs:
-        return "body_differs";
-    }
-    return "created";
-}
-
 nlohmann::ordered_json text_or_null(const std::string& text) {
     return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
+}
+
+nlohmann::ordered_json number_or_null(const std::optional<int>& number) {
+    return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
 
 std::string message_of(const run_view& run, const jobs::table_report& totals) {
@@ -102,6 +88,7 @@ nlohmann::ordered_json run_document(const run_view& run) {
         {"state", run.state},
         {"trigger", run.trigger},
         {"actor", run.actor},
+        {"messages", run.messages},
         {"dry_run", run.dry_run},
         {"attempt", run.attempt},
         {"created_at", run.created_at},
@@ -111,6 +98,30 @@ nlohmann::ordered_json run_document(const run_view& run) {
     if (!run.progress.is_null()) document["progress"] = run.progress;
     if (!run.error.is_null()) document["error"] = run.error;
     if (run.report) document["report"] = *run.report;
+    if (run.alarm) document["delivery_alarm"] = alarm_document(*run.alarm);
+    return document;
+}
+
+nlohmann::ordered_json alarm_document(const delivery_alarm& alarm) {
+    return {
+        {"message", alarm.source_message_id},
+        {"received_at", alarm.received_at},
+        {"schedule", text_or_null(alarm.schedule_id)},
+        {"url", text_or_null(alarm.url)},
+        {"method", text_or_null(alarm.method)},
+        {"status", number_or_null(alarm.status)},
+        {"retried", number_or_null(alarm.retried)},
+        {"max_retries", number_or_null(alarm.max_retries)},
+        {"dlq_id", text_or_null(alarm.dlq_id)},
+        {"response", text_or_null(alarm.response)},
+        {"run", text_or_null(alarm.run_id)}};
+}
+
+nlohmann::ordered_json history_document(const std::vector<run_view>& runs, const std::vector<delivery_alarm>& alarms) {
+    nlohmann::ordered_json document{
+        {"runs", nlohmann::ordered_json::array()}, {"alarms", nlohmann::ordered_json::array()}};
+    for (const auto& run : runs) document["runs"].push_back(run_document(run));
+    for (const auto& alarm : alarms) document["alarms"].push_back(alarm_document(alarm));
     return document;
 }
 
@@ -119,7 +130,7 @@ http_response run_answer(const run_view& run, decision what, std::string_view ty
     if (run.state == "dead") return dead_answer(run, from_qstash);
     if (run.state == "cancelled")
         return json_answer(
-            200, {{"success", true}, {"status", "cancelled"}, {"decision", word(what)}, {"run", run.run_id}});
+            200, {{"success", true}, {"status", "cancelled"}, {"decision", to_string(what)}, {"run", run.run_id}});
     if (run.state == "retry_wait")
         // Given back by a worker that shuts down. Only the queue can bring it to another one.
         return error_answer(
@@ -128,7 +139,7 @@ http_response run_answer(const run_view& run, decision what, std::string_view ty
     auto answer = json_answer(
         202, {{"success", true},
               {"status", run.state == "queued" ? "queued" : "running"},
-              {"decision", word(what)},
+              {"decision", to_string(what)},
               {"run", run.run_id}});
     answer.headers.emplace_back("Location", fmt::format("/api/runs/{}", run.run_id));
     return answer;

@@ -6,13 +6,15 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Every document that leaves the worker is made here: HTTP answers and what `--json` prints.
 namespace tidesync::worker {
 
 /// `{"success":false,"error":{code,message,hint}}`, with `run` when one is concerned.
 /// @param code  one of: bad_request, unauthorized, not_found, method_not_allowed, too_large, headers_too_large,
-///              conflict, store_unavailable, draining, internal, or a jobs::failure_code
+///              conflict, store_unavailable, draining, internal, not_configured, qstash_rate_limited,
+///              qstash_refused, qstash_unreachable, or a jobs::failure_code
 [[nodiscard]] nlohmann::ordered_json
 error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
 
@@ -25,6 +27,12 @@ error_document(std::string_view code, std::string_view message, std::string_view
 
 /// A run as `/api/runs/{id}` and `tidesync runs --json` show it.
 [[nodiscard]] nlohmann::ordered_json run_document(const run_view&);
+
+/// A message that QStash gave up; what QStash did not say is null.
+[[nodiscard]] nlohmann::ordered_json alarm_document(const delivery_alarm&);
+
+/// `{"runs":[…],"alarms":[…]}`, as `/api/runs` and `tidesync runs --json` show it.
+[[nodiscard]] nlohmann::ordered_json history_document(const std::vector<run_view>&, const std::vector<delivery_alarm>&);
 
 /// What a delivery or trigger is told about its run.
 /// @param from_qstash  a dead run is then 489, which ends QStash's retries; other callers get 500

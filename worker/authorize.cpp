@@ -15,7 +15,7 @@ bool is_visible(std::string_view text) {
 }
 
 principal check_signature(const http_request& request, const settings& settings, std::chrono::sys_seconds now) {
-    if (request.count("upstash-signature") > 1) return refused{"several signatures"};
+    if (request.count("upstash-signature") > 1) return refused{"several_credentials", "several signatures"};
     // The configured address and the target as it arrived: `sub` holds the query too, and Host is the caller's word.
     const std::string url = settings.public_url + request.target;
     const auto checked = qstash::verify(
@@ -25,16 +25,18 @@ principal check_signature(const http_request& request, const settings& settings,
         auto reason = std::string{qstash::to_string(checked.result)};
         if (checked.result == qstash::verdict::url_mismatch && checked.claims)
             reason += fmt::format(": signed for {}, expected {} (TIDESYNC_PUBLIC_URL)", checked.claims->sub, url);
-        return refused{std::move(reason)};
+        return refused{qstash::to_string(checked.result), std::move(reason)};
     }
     const auto message_id = request.header("upstash-message-id");
     if (request.count("upstash-message-id") != 1 || message_id.empty() || message_id.size() > message_id_bytes_max ||
         !is_visible(message_id))
-        return refused{"message id missing or malformed"};
+        return refused{"message_id", "message id missing or malformed"};
     const auto schedule_id = request.header("upstash-schedule-id");
+    const auto& key = settings.signing_keys[checked.key_index.value_or(0)].label;
     return signed_delivery{
         .claims = *checked.claims,
-        .key_label = settings.signing_keys[checked.key_index.value_or(0)].label,
+        .key_label = key,
+        .by_next_key = key.ends_with("next"),
         .message_id = std::string{message_id},
         .schedule_id = is_visible(schedule_id) ? std::string{schedule_id.substr(0, message_id_bytes_max)} : ""};
 }
@@ -42,31 +44,33 @@ principal check_signature(const http_request& request, const settings& settings,
 principal check_bearer(const http_request& request, const settings& settings) {
     constexpr std::string_view scheme = "bearer ";
     const auto value = request.header("authorization");
-    if (request.count("authorization") > 1) return refused{"several Authorization headers"};
+    if (request.count("authorization") > 1) return refused{"several_credentials", "several Authorization headers"};
     const bool is_bearer =
         value.size() > scheme.size() && std::ranges::equal(value.substr(0, scheme.size()), scheme, [](char a, char b) {
             return std::tolower(static_cast<unsigned char>(a)) == b;
         });
-    if (!is_bearer) return refused{"not a bearer token"};
-    if (settings.admin_token.empty()) return refused{"no admin token configured"};
+    if (!is_bearer) return refused{"wrong_token", "not a bearer token"};
+    if (settings.admin_token.empty()) return refused{"wrong_token", "no admin token configured"};
     // Hashes are compared, so that the time does not even tell the token's length.
     if (!qstash::equal_in_constant_time(
             qstash::sha256(value.substr(scheme.size())), qstash::sha256(settings.admin_token.reveal())))
-        return refused{"wrong token"};
+        return refused{"wrong_token", "wrong token"};
     return bearer{};
 }
 
 } // namespace
 
-principal
-authorize(const http_request& request, const settings& settings, std::chrono::sys_seconds now, bool allow_signature) {
+principal authorize(const http_request& request, const settings& settings, std::chrono::sys_seconds now, access needs) {
     if (request.count("upstash-signature") > 0) {
-        if (!allow_signature) return refused{"a signature does not open this route"};
+        if (needs == access::token) return refused{"not_for_signatures", "a signature does not open this route"};
         return check_signature(request, settings, now);
     }
-    if (request.count("authorization") > 0) return check_bearer(request, settings);
-    if (request.count("x-manual-trigger") > 0) return refused{"manual header only"};
-    return refused{"no credential"};
+    if (request.count("authorization") > 0) {
+        if (needs == access::signature) return refused{"not_for_tokens", "a token does not open this route"};
+        return check_bearer(request, settings);
+    }
+    if (request.count("x-manual-trigger") > 0) return refused{"manual_header_only", "manual header only"};
+    return refused{"no_credential", "no credential"};
 }
 
 } // namespace tidesync::worker

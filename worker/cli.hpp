@@ -1,12 +1,21 @@
 #pragma once
 
+#include "worker/schedule_actions.hpp"
+
 #include <string>
 
 namespace tidesync::worker {
 
+/// What `tidesync schedule` is to do.
+struct schedule_command {
+    enum class verb { list, get, change };
+    verb what = verb::list;
+    schedule_action action; ///< for get, only the id counts
+};
+
 /// What the command line asks for.
 struct command {
-    enum class verb { none, serve, run, check, check_config, migrate, runs, demo };
+    enum class verb { none, serve, run, check, check_config, migrate, runs, schedule, setup, qstash_local, demo };
 
     verb what = verb::none;
     std::string job;
@@ -15,6 +24,10 @@ struct command {
     bool dry_run = false;
     bool insecure_dev = false;
     int runs_max = 20;
+    schedule_command schedule{};
+    std::string listen = "127.0.0.1:8080"; ///< of qstash-local
+    bool dev = false;
+    bool catch_up = false;
 };
 
 /// Parses the command line. Prints help, version or what is wrong with it.

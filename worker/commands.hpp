@@ -12,6 +12,9 @@ exit_code check_job(const command&);
 exit_code check_config(const command&);
 exit_code migrate_schemas(const command&);
 exit_code list_runs(const command&);
+exit_code schedule(const command&);
+exit_code set_up(const command&);
 exit_code demo(const command&);
+exit_code qstash_local(const command&);
 
 } // namespace tidesync::worker

@@ -1,127 +1,156 @@
 #include "worker/commands.hpp"
 
-#include "qstash/sign.hpp"
+#include "qstash/client.hpp"
+#include "worker/ask_worker.hpp"
 #include "worker/report_text.hpp"
+#include "worker/schedule_order.hpp"
+#include "worker/schedules.hpp"
+#include "worker/setup_message.hpp"
 #include "worker/start.hpp"
+#include "worker/utc.hpp"
 
+#include <algorithm>
 #include <chrono>
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <stdexcept>
+#include <thread>
+#include <unistd.h>
 
 namespace tidesync::worker {
 
 namespace {
 
-constexpr std::string_view route = "/api/background/sync/slave-to-prod";
-constexpr std::size_t answer_bytes_max = 16UL * 1024 * 1024;
+constexpr std::string_view job = "slave-to-prod";
+constexpr std::chrono::seconds answer_limit{10};
+constexpr std::chrono::minutes run_limit{10};
+constexpr std::chrono::seconds arrival_limit{60};
+constexpr std::chrono::milliseconds ask_every{200};
 
-std::string random_id(std::string_view prefix) {
-    constexpr std::string_view alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    std::random_device random;
-    std::uniform_int_distribution<std::size_t> any{0, alphabet.size() - 1};
-    std::string id{prefix};
-    for (int i = 0; i < 28; ++i) id += alphabet[any(random)];
-    return id;
+/// One line of the story: what happened, and in whose words.
+void tell(std::string_view what, const std::string& text) {
+    fmt::print("{:<10} {}\n", what, text);
+    std::fflush(stdout);
 }
 
-struct answer {
-    long status = 0;
-    std::string body;
-};
-
-/// One HTTP request. Headers hold a signature or a token: they are never printed.
-answer request(const std::string& url, const std::vector<std::string>& headers, bool post) {
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl{curl_easy_init(), &curl_easy_cleanup};
-    if (!curl) throw std::runtime_error{"libcurl could not start"};
-    curl_slist* list = nullptr;
-    for (const auto& header : headers) list = curl_slist_append(list, header.c_str());
-    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> owner{list, &curl_slist_free_all};
-
-    answer result;
-    const auto take = +[](char* bytes, std::size_t, std::size_t count, void* into) -> std::size_t {
-        auto& body = static_cast<answer*>(into)->body;
-        if (body.size() + count > answer_bytes_max) return 0;
-        body.append(bytes, count);
-        return count;
-    };
-    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, list);
-    curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 5L);
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &result);
-    if (post) {
-        curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
-        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, "{}");
-    }
-    if (const auto failed = curl_easy_perform(curl.get()); failed != CURLE_OK)
-        throw std::runtime_error{fmt::format("no answer from {}: {}", url, curl_easy_strerror(failed))};
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &result.status);
-    return result;
+nlohmann::json ask(const settings& config, const std::string& path) {
+    const auto answer = ask_worker(
+        local_url(config) + path, {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())}, std::nullopt,
+        answer_limit);
+    return nlohmann::json::parse(answer.body);
 }
 
-/// Delivers one message as QStash would: signed with the current key, for the public URL.
-answer deliver(const settings& config) {
-    const auto url = config.public_url + std::string{route};
-    const auto token = qstash::sign(
-        {.url = url,
-         .body = "{}",
-         .jti = random_id("jwt_"),
-         .iat = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())},
-        config.signing_keys.front().value);
-    return request(
-        url,
-        {"Content-Type: application/json", "User-Agent: Upstash-QStash", "Upstash-Retried: 0",
-         "Upstash-Message-Id: " + random_id("msg_"), "Upstash-Signature: " + token},
-        true);
-}
-
-/// Waits for the end of a run that took longer than one delivery may.
-nlohmann::json await_run(const settings& config, const std::string& run_id) {
-    const auto url = fmt::format("{}/api/runs/{}", config.public_url, run_id);
-    const auto authorization = fmt::format("Authorization: Bearer {}", config.admin_token.reveal());
-    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes{10};
+/// The run that a delivery of this message belongs to.
+/// @throws std::runtime_error with what the scheduler wrote down when it does not come
+nlohmann::json await_arrival(const settings& config, qstash::client& client, const std::string& message_id) {
+    const auto until = std::chrono::steady_clock::now() + arrival_limit;
     for (;;) {
-        auto run = nlohmann::json::parse(request(url, {authorization}, false).body);
+        auto run = run_of_message(ask(config, "/api/runs"), message_id);
+        if (!run.is_null()) return run;
+        if (std::chrono::steady_clock::now() > until) {
+            std::string said;
+            for (const auto& entry : client.list_logs(message_id)) said += "; " + log_line(entry);
+            throw std::runtime_error{fmt::format("message {} did not arrive{}", message_id, said)};
+        }
+        std::this_thread::sleep_for(ask_every);
+    }
+}
+
+nlohmann::json await_end(const settings& config, const std::string& run_id) {
+    const auto until = std::chrono::steady_clock::now() + run_limit;
+    for (;;) {
+        auto run = ask(config, "/api/runs/" + run_id);
         const auto state = run.value("state", "");
         if (state == "succeeded" || state == "dead" || state == "cancelled") return run;
         if (std::chrono::steady_clock::now() > until) throw std::runtime_error{"the run took longer than 10 minutes"};
-        std::this_thread::sleep_for(std::chrono::milliseconds{200});
+        std::this_thread::sleep_for(ask_every);
     }
+}
+
+std::string time_text(qstash::milliseconds_since_epoch when) { return utc_text(when).substr(11, 12); }
+
+/// `12:00:00.010 CREATED, 12:00:00.013 ACTIVE, 12:00:01.200 DELIVERED`
+std::string history_of(qstash::client& client, const std::string& message_id) {
+    // The answer is on its way to the scheduler while the run can be seen already.
+    const auto until = std::chrono::steady_clock::now() + answer_limit;
+    std::vector<qstash::log_entry> log;
+    do {
+        log = client.list_logs(message_id);
+        if (!log.empty() && log.front().state == "DELIVERED") break;
+        std::this_thread::sleep_for(ask_every);
+    } while (std::chrono::steady_clock::now() < until);
+    std::string text;
+    for (auto entry = log.rbegin(); entry != log.rend(); ++entry) {
+        if (!text.empty()) text += ", ";
+        text += fmt::format("{} {}", entry->time ? time_text(*entry->time) : "", entry->state);
+    }
+    return text;
+}
+
+/// Waits for the schedule's own tick. @returns its run
+nlohmann::json await_tick(const settings& config, qstash::client& client, const std::string& schedule_id) {
+    const auto schedule = client.get_schedule(schedule_id);
+    const auto due =
+        schedule.next_tick.value_or(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+    tell("waiting", fmt::format("for the schedule's tick at {}", time_text(due)));
+    const auto until = due + arrival_limit;
+    const auto actor = "qstash schedule " + schedule_id;
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(due - std::chrono::system_clock::now());
+        if (isatty(STDERR_FILENO) != 0)
+            fmt::print(stderr, "\r\033[K{}", left.count() > 0 ? fmt::format("{:>10} s", left.count()) : "");
+        if (left.count() <= 0) {
+            const auto history = ask(config, "/api/runs");
+            for (const auto& run : history.at("runs")) {
+                if (run.value("actor", "") != actor || run.value("created_at", "") < utc_text(due)) continue;
+                if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r\033[K");
+                return await_end(config, run.at("run").get<std::string>());
+            }
+        }
+        if (std::chrono::system_clock::now() > until) throw std::runtime_error{"the schedule did not tick"};
+        std::this_thread::sleep_for(ask_every);
+    }
+}
+
+/// @throws std::runtime_error when it did not succeed
+jobs::report report_of(const nlohmann::json& run) {
+    if (run.value("state", "") != "succeeded")
+        throw std::runtime_error{
+            fmt::format("the run is {}: {}", run.value("state", ""), run.value("error", nlohmann::json{}).dump())};
+    return run.at("report").get<jobs::report>();
 }
 
 } // namespace
 
 exit_code demo(const command& command) {
-    const auto config = load_or_explain(purpose::serve, command);
+    const auto config = load_or_explain(purpose::setup, command);
     if (!config) return exit_code::configuration;
+    qstash::client client{qstash_client(*config, arrival_limit)};
 
-    fmt::print("delivering one signed message to {}{}\n", config->public_url, route);
-    const auto delivered = deliver(*config);
-    const auto document = nlohmann::json::parse(delivered.body, nullptr, false);
-    fmt::print("HTTP {}  {}\n\n", delivered.status, document.is_object() ? document.value("message", "") : "");
-    if (delivered.status / 100 != 2 || !document.is_object()) {
-        fmt::print(stderr, "tidesync: the delivery was not accepted: {}\n", delivered.body);
-        return exit_code::failed;
-    }
-    const auto run = await_run(*config, document.at("run").get<std::string>());
-    if (run.value("state", "") != "succeeded") {
-        fmt::print(stderr, "tidesync: the run is {}: {}\n", run.value("state", ""), run.at("error").dump());
-        return exit_code::failed;
-    }
-    fmt::print("{}\n", sync_table(run.at("report").get<jobs::report>()));
-    std::fflush(stdout);
+    const schedule_order order{.job = std::string{job}, .cron = "* * * * *"};
+    const auto placed =
+        place_schedule(client, std::get<qstash::schedule_request>(request_for(order, *config, {std::string{job}})));
+    tell("schedule", fmt::format("{}, every minute for this demo, kept by {}", placed.schedule_id, config->qstash_url));
+    const auto message_id = trigger_schedule(client, placed.schedule_id);
+    tell("message", fmt::format("{}... for {}", message_id.substr(0, 16), job_url(*config, job)));
+    const auto arrived = await_arrival(*config, client, message_id);
+    const auto run = await_end(*config, arrived.at("run").get<std::string>());
+    tell("delivered", fmt::format("{}", history_of(client, message_id)));
+    tell("run", fmt::format("{}, which the worker started once it had verified the signature", run.value("run", "")));
+    fmt::print("\n{}\n", sync_table(report_of(run)));
 
     const auto compared =
-        check_job({.what = command::verb::check, .job = "slave-to-prod", .config_file = command.config_file});
-    if (compared == exit_code::in_step) fmt::print("production equals slave\n");
-    return compared;
+        check_job({.what = command::verb::check, .job = std::string{job}, .config_file = command.config_file});
+    if (compared != exit_code::in_step) return compared;
+    fmt::print("production equals slave\n\n");
+
+    const auto ticked = await_tick(*config, client, placed.schedule_id);
+    const auto totals = report_of(ticked).totals();
+    tell(
+        "tick", fmt::format(
+                    "at {}: {} rows inserted, {} updated, {} unchanged", ticked.value("created_at", "").substr(11, 12),
+                    totals.inserted, totals.updated, totals.unchanged));
+    return exit_code::in_step;
 }
 
 } // namespace tidesync::worker

@@ -4,6 +4,7 @@
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
@@ -34,17 +35,49 @@ using boost::asio::ip::tcp;
 using error_code = boost::system::error_code;
 
 /// The answer to a request that could not be read; nothing when the peer is gone or too slow to deserve one.
-std::optional<http_response> answer_to(const error_code& error) {
+std::optional<http_response> answer_to(
+    const error_code& error, const http_server::refusal& refuse, std::uint64_t body_bytes_max,
+    std::uint32_t header_bytes_max) {
     if (error == http::error::body_limit)
-        return error_answer(413, "too_large", "the body is too large", "at most 64 KiB are accepted");
+        return refuse(
+            413, "too_large", "the body is too large",
+            fmt::format("at most {} KiB are accepted here", body_bytes_max / 1024));
+    if (error == asio::error::no_buffer_space)
+        return refuse(503, "busy", "too many large bodies arrive at once", "send the same request again later");
     if (error == http::error::header_limit || error == http::error::buffer_overflow)
-        return error_answer(431, "headers_too_large", "the headers are too large", "at most 8 KiB are accepted");
+        return refuse(
+            431, "headers_too_large", "the headers are too large",
+            fmt::format("at most {} KiB are accepted", header_bytes_max / 1024));
     if (error == http::error::end_of_stream || error == beast::error::timeout || error == http::error::partial_message)
         return std::nullopt;
     if (error.category() == make_error_code(http::error::bad_method).category())
-        return error_answer(400, "bad_request", "this is not an HTTP request", "send HTTP/1.1");
+        return refuse(400, "bad_request", "this is not an HTTP request", "send HTTP/1.1");
     return std::nullopt;
 }
+
+/// One of the large bodies that may be held at once; given back at the end of its request.
+class large_body_turn {
+public:
+    large_body_turn() = default;
+    ~large_body_turn() {
+        if (held_ != nullptr) --*held_;
+    }
+    large_body_turn(const large_body_turn&) = delete;
+    large_body_turn& operator=(const large_body_turn&) = delete;
+
+    /// @returns false when all are taken
+    bool take(std::atomic<int>& held, int most) {
+        if (++held > most) {
+            --held;
+            return false;
+        }
+        held_ = &held;
+        return true;
+    }
+
+private:
+    std::atomic<int>* held_ = nullptr;
+};
 
 http_request to_plain(http::request<http::string_body>&& message, std::string remote) {
     http_request request;
@@ -78,10 +111,13 @@ http::response<http::string_body> to_message(http_response&& response, unsigned 
 
 class http_server::implementation {
 public:
-    implementation(const listen_address& where, http_handler handler, limits limit)
+    implementation(const listen_address& where, http_handler handler, limits limit, refusal refuse)
         : handler_{std::move(handler)}
-        , limits_{limit}
-        , workers_{static_cast<std::size_t>(limit.handlers)}
+        , refuse_{refuse ? std::move(refuse) : refusal{[](int status, auto code, auto message, auto hint) {
+            return error_answer(status, code, message, hint);
+        }}}
+        , limits_{std::move(limit)}
+        , workers_{static_cast<std::size_t>(limits_.handlers)}
         , acceptor_{asio::make_strand(loop_)} {
         listen(where);
         asio::co_spawn(acceptor_.get_executor(), accept_all(), asio::detached);
@@ -115,7 +151,7 @@ private:
         const auto shown = fmt::format("{}:{}", where.host, where.port);
         error_code error;
         const auto address = asio::ip::make_address(where.host == "localhost" ? "127.0.0.1" : where.host, error);
-        if (error) throw std::runtime_error{fmt::format("TIDESYNC_LISTEN: {} is not an IP address", where.host)};
+        if (error) throw std::runtime_error{fmt::format("{} is not an IP address", where.host)};
         const tcp::endpoint endpoint{address, where.port};
         acceptor_.open(endpoint.protocol());
         acceptor_.set_option(asio::socket_base::reuse_address(true));
@@ -123,7 +159,7 @@ private:
         if (!error) static_cast<void>(acceptor_.listen(asio::socket_base::max_listen_connections, error));
         if (error)
             throw std::runtime_error{
-                fmt::format("cannot listen on {}: {}; set TIDESYNC_LISTEN to a free address", shown, error.message())};
+                fmt::format("cannot listen on {}: {}; choose a free address", shown, error.message())};
         port_ = acceptor_.local_endpoint().port();
     }
 
@@ -155,11 +191,14 @@ private:
         for (bool first = true;; first = false) {
             http::request_parser<http::string_body> parser;
             parser.header_limit(limits_.header_bytes_max);
-            parser.body_limit(limits_.body_bytes_max);
+            parser.body_limit(std::max(limits_.body_bytes_max, limits_.larger.bytes_max));
+            large_body_turn turn;
             stream.expires_after(first ? limits_.header_time : limits_.idle_time);
             // The parser, not parser.get(): only the parser knows the limits.
             co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
             stream.expires_after(limits_.body_time);
+            const auto body_bytes_max = body_limit(parser.get().target()); // no target yet: that of any other
+            if (!error) error = limit_body(parser, body_bytes_max, turn);
             if (!error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
                 http::response<http::empty_body> go_on{http::status::continue_, 11};
                 co_await http::async_write(stream, go_on, asio::redirect_error(asio::use_awaitable, error));
@@ -167,7 +206,8 @@ private:
             if (!error && !parser.is_done())
                 co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
             if (error) {
-                if (auto answer = answer_to(error)) co_await write(stream, std::move(*answer), 11, false);
+                if (auto answer = answer_to(error, refuse_, body_bytes_max, limits_.header_bytes_max))
+                    co_await write(stream, std::move(*answer), 11, false);
                 break;
             }
             auto message = parser.release();
@@ -183,14 +223,31 @@ private:
         co_await linger(stream);
     }
 
+    [[nodiscard]] std::uint64_t body_limit(std::string_view target) const {
+        const bool larger = target.substr(0, target.find('?')) == limits_.larger.path;
+        return larger ? limits_.larger.bytes_max : limits_.body_bytes_max;
+    }
+
+    /// Holds a request whose header is there to the limit of its path, before anything of its body is kept.
+    error_code limit_body(http::request_parser<http::string_body>& parser, std::uint64_t most, large_body_turn& turn) {
+        const auto announced = parser.content_length();
+        if (announced && *announced > most) return http::error::body_limit;
+        parser.body_limit(most); // for what comes in chunks
+        const bool may_be_large = most > limits_.body_bytes_max && announced.value_or(most) > limits_.body_bytes_max;
+        if (may_be_large && !turn.take(large_bodies_, limits_.larger.at_once_max)) return asio::error::no_buffer_space;
+        return {};
+    }
+
     /// Hands the request to a thread that may block.
     asio::awaitable<http_response> work(http::request<http::string_body> message, std::string remote) {
         if (message.target().empty() || message.target().front() != '/')
-            co_return error_answer(400, "bad_request", "the request target is not a path", "send the path only");
+            co_return refuse_(400, "bad_request", "the request target is not a path", "send the path only");
         if (std::distance(message.begin(), message.end()) > static_cast<std::ptrdiff_t>(limits_.header_fields_max))
-            co_return error_answer(431, "headers_too_large", "too many header fields", "at most 64 are accepted");
+            co_return refuse_(
+                431, "headers_too_large", "too many header fields",
+                fmt::format("at most {} are accepted", limits_.header_fields_max));
         const auto request = std::make_shared<http_request>(to_plain(std::move(message), std::move(remote)));
-        // Not written inside the co_await: GCC 12 would copy it byte by byte, and free what it captured twice.
+        // Not written inside the co_await: GCC 12 would copy the lambda byte by byte, and free what it captured twice.
         auto answer = [this, request]() -> asio::awaitable<http_response> {
             try {
                 co_return handler_(*request);
@@ -198,8 +255,7 @@ private:
                 log::event(
                     log::level::error, "request failed",
                     {{"method", request->method}, {"path", std::string{request->path()}}, {"error", e.what()}});
-                co_return error_answer(
-                    500, "internal", "something went wrong here", "the worker's log has the details");
+                co_return refuse_(500, "internal", "something went wrong here", "the worker's log has the details");
             }
         };
         co_return co_await asio::co_spawn(workers_, std::move(answer), asio::use_awaitable);
@@ -226,10 +282,12 @@ private:
     }
 
     http_handler handler_;
+    refusal refuse_;
     limits limits_;
     std::atomic<bool> draining_{false};
     std::atomic<int> connections_{0};
     std::atomic<int> requests_{0};
+    std::atomic<int> large_bodies_{0};
     std::uint16_t port_ = 0;
     asio::thread_pool workers_;
     asio::io_context loop_;
@@ -237,8 +295,9 @@ private:
     std::vector<std::jthread> threads_;
 };
 
-http_server::http_server(const listen_address& where, http_handler handler, limits limit)
-    : implementation_{std::make_unique<implementation>(where, std::move(handler), limit)} {}
+http_server::http_server(const listen_address& where, http_handler handler, limits limit, refusal refuse)
+    : implementation_{
+          std::make_unique<implementation>(where, std::move(handler), std::move(limit), std::move(refuse))} {}
 
 http_server::~http_server() = default;
 

@@ -5,17 +5,29 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace tidesync::worker {
 
 /// An HTTP/1.1 server. Everything a client can make it hold or wait for is bounded.
 class http_server {
 public:
+    /// One path that may be sent more than the others. Only so many such bodies are held at once, since nobody has
+    /// proven anything while a body arrives; further ones are answered 503.
+    struct large_bodies {
+        std::string path;
+        std::uint64_t bytes_max = 0;
+        int at_once_max = 8;
+    };
+
     struct limits {
         std::uint32_t header_bytes_max = 8U * 1024;
         std::size_t header_fields_max = 64;
         std::uint64_t body_bytes_max = 64UL * 1024;
+        large_bodies larger{}; ///< none
         std::chrono::seconds header_time{5};
         std::chrono::seconds body_time{10};
         std::chrono::seconds write_time{10};
@@ -24,8 +36,13 @@ public:
         int handlers = 16; ///< requests worked on at once; the rest waits its turn
     };
 
+    /// Makes the answer to what never reaches the handler: status, code, message, hint.
+    using refusal =
+        std::function<http_response(int, std::string_view code, std::string_view message, std::string_view hint)>;
+
     /// Listens at once. @throws std::runtime_error that names the address when it cannot
-    http_server(const listen_address&, http_handler, limits);
+    /// @param refuse  nothing: the worker's own error document
+    http_server(const listen_address&, http_handler, limits, refusal refuse = {});
     ~http_server();
     http_server(const http_server&) = delete;
     http_server& operator=(const http_server&) = delete;

@@ -155,13 +155,11 @@ exit_code list_runs(const command& command) {
     if (!config || !run_store_is_there(*config, command)) return exit_code::configuration;
     run_store store{config->run_store};
     const auto runs = store.list(command.runs_max);
-    if (!command.json) {
-        fmt::print("{}", runs_table(runs));
-        return exit_code::in_step;
-    }
-    auto list = nlohmann::ordered_json::array();
-    for (const auto& run : runs) list.push_back(run_document(run));
-    print({{"runs", std::move(list)}});
+    const auto alarms = store.list_alarms(alarms_shown_max);
+    if (command.json)
+        print(history_document(runs, alarms));
+    else
+        fmt::print("{}{}", runs_table(runs), alarms_table(alarms));
     return exit_code::in_step;
 }
 

@@ -62,4 +62,8 @@ void event(level l, std::string_view what, fields with) {
     sink().info(chosen_style == style::json ? json_line(l, what, with) : human_line(l, what, with));
 }
 
+void event(level l, std::string_view what, std::initializer_list<field> with) {
+    event(l, what, fields{with.begin(), with.size()});
+}
+
 } // namespace tidesync::worker::log

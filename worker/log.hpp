@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -17,12 +18,14 @@ enum class level {
 
 enum class style { json, human };
 
-using fields = std::initializer_list<std::pair<std::string_view, nlohmann::json>>;
+using field = std::pair<std::string_view, nlohmann::json>;
+using fields = std::span<const field>;
 
 /// Call once, before the first event. Until then events are plain text.
 void start(style);
 
 /// @param what  a fixed text such as `run finished`; what varies goes into fields
-void event(level, std::string_view what, fields = {});
+void event(level, std::string_view what, fields);
+void event(level, std::string_view what, std::initializer_list<field> = {});
 
 } // namespace tidesync::worker::log

@@ -25,8 +25,14 @@ exit_code dispatch(const command& command) {
         return migrate_schemas(command);
     case command::verb::runs:
         return list_runs(command);
+    case command::verb::schedule:
+        return schedule(command);
+    case command::verb::setup:
+        return set_up(command);
     case command::verb::demo:
         return demo(command);
+    case command::verb::qstash_local:
+        return qstash_local(command);
     case command::verb::none:
         break;
     }

@@ -2,26 +2,43 @@
 
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
+#include "qstash/local/store.hpp"
 
 #include <fmt/format.h>
-#include <span>
 #include <sql/migrate.hpp>
 #include <sql/production_schema.hpp>
 #include <sql/run_store_schema.hpp>
+#include <vector>
 
 namespace tidesync::worker {
 
 namespace {
 
-constexpr sql::statement run_store_files[] = {sql::run_store_schema::schema_0001_runs};
-constexpr sql::statement production_files[] = {sql::production_schema::schema_0001_fence_and_receipts};
-
-std::span<const sql::statement> files_of(schema_part part) {
-    if (part == schema_part::run_store) return run_store_files;
-    return production_files;
+std::vector<std::string_view> files_of(schema_part part) {
+    switch (part) {
+    case schema_part::run_store:
+        return {sql::run_store_schema::schema_0001_runs.text, sql::run_store_schema::schema_0002_delivery_alarms.text};
+    case schema_part::production:
+        return {sql::production_schema::schema_0001_fence_and_receipts.text};
+    case schema_part::scheduler:
+        break;
+    }
+    return qstash::local::schema_files();
 }
 
-std::string_view side_of(schema_part part) { return part == schema_part::run_store ? "run store" : "production"; }
+std::string_view side_of(schema_part part) {
+    switch (part) {
+    case schema_part::run_store:
+        return "run store";
+    case schema_part::production:
+        return "production";
+    case schema_part::scheduler:
+        break;
+    }
+    return "scheduler store";
+}
+
+std::string_view schema_of(schema_part part) { return part == schema_part::scheduler ? "tidesync_qstash" : "tidesync"; }
 
 /// @returns the number of the last file that ran, -1 when `migrate` never ran in this database
 int read_version(pqxx::transaction_base& transaction, schema_part part) {
@@ -35,10 +52,20 @@ bool has_staging_schema(pqxx::transaction_base& transaction) {
 
 } // namespace
 
-std::string_view to_string(schema_part part) { return part == schema_part::run_store ? "run_store" : "production"; }
+std::string_view to_string(schema_part part) {
+    switch (part) {
+    case schema_part::run_store:
+        return "run_store";
+    case schema_part::production:
+        return "production";
+    case schema_part::scheduler:
+        break;
+    }
+    return "scheduler";
+}
 
 migration migrate(const postgres::address& where, schema_part part) {
-    return postgres::named(side_of(part), "making schema tidesync", [&] {
+    return postgres::named(side_of(part), fmt::format("making schema {}", schema_of(part)), [&] {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
         transaction.exec("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '300s'");
@@ -53,9 +80,9 @@ migration migrate(const postgres::address& where, schema_part part) {
             transaction.commit();
             return migration{found, found};
         }
-        if (found < 0) transaction.exec(std::string{sql::create_version_table.text});
+        transaction.exec(std::string{sql::create_version_table.text});
         for (int version = std::max(found, 0); version < wanted; ++version) {
-            transaction.exec(std::string{files[static_cast<std::size_t>(version)].text});
+            transaction.exec(std::string{files[static_cast<std::size_t>(version)]});
             postgres::query(transaction, sql::record_version.text, std::string{to_string(part)}, version + 1);
         }
         transaction.commit();
@@ -72,15 +99,15 @@ schema_check missing_schema(const postgres::address& where, schema_part part) {
         if (found < wanted)
             return {
                 fmt::format(
-                    "schema tidesync in {} is {}", where.describe(),
+                    "schema {} in {} is {}", schema_of(part), where.describe(),
                     found < 0 ? "missing"
                               : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted)),
                 "run `tidesync migrate`"};
         if (found > wanted)
             return {
                 fmt::format(
-                    "schema tidesync in {} is at {} version {}, newer than this binary knows ({})", where.describe(),
-                    to_string(part), found, wanted),
+                    "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema_of(part),
+                    where.describe(), to_string(part), found, wanted),
                 "use the newer binary"};
         if (part == schema_part::production && !has_staging_schema(transaction))
             return {

@@ -8,8 +8,8 @@
 
 namespace tidesync::worker {
 
-/// The two sets of numbered schema files. They may share a database or not.
-enum class schema_part { run_store, production };
+/// The sets of numbered schema files. They may share a database or not.
+enum class schema_part { run_store, production, scheduler };
 
 [[nodiscard]] std::string_view to_string(schema_part);
 

@@ -1,20 +1,13 @@
 #include "worker/report_text.hpp"
 
-#include <algorithm>
+#include "worker/text_table.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace tidesync::worker {
 
 namespace {
-
-using cells = std::vector<std::string>;
-
-/// How many columns a terminal needs for UTF-8 text: table names may hold any letter.
-std::size_t width_of(const std::string& text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
 
 /// Digits in groups of three, as people read them.
 std::string grouped(std::int64_t number) {
@@ -26,28 +19,6 @@ std::string grouped(std::int64_t number) {
 
 std::string seconds(std::chrono::milliseconds time) {
     return fmt::format("{:.2f} s", static_cast<double>(time.count()) / 1000.0);
-}
-
-/// Columns padded to their widest cell; the first is set left, the others right where `numbers` says so.
-std::string aligned(const std::vector<cells>& lines, bool numbers, bool sums) {
-    std::vector<std::size_t> widths(lines.front().size());
-    for (const auto& line : lines)
-        for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
-    std::string text;
-    for (std::size_t row = 0; row < lines.size(); ++row) {
-        std::string line;
-        for (std::size_t i = 0; i < widths.size(); ++i) {
-            const std::string padding(widths[i] - width_of(lines[row][i]), ' ');
-            const bool right = numbers && i > 0;
-            line += (i == 0 ? "  " : "   ") + (right ? padding + lines[row][i] : lines[row][i] + padding);
-        }
-        const std::string rule = "  " + std::string(width_of(line) - 2, '-');
-        line.resize(line.find_last_not_of(' ') + 1);
-        if (sums && row + 1 == lines.size()) text += rule + '\n';
-        text += line + '\n';
-        if (row == 0) text += rule + '\n';
-    }
-    return text;
 }
 
 } // namespace
@@ -91,6 +62,23 @@ std::string runs_table(const std::vector<run_view>& runs) {
     for (const auto& run : runs)
         if (run.state == "dead" && run.error.is_object())
             text += fmt::format("  {}: {}\n", run.run_id.substr(0, 8), run.error.value("message", ""));
+    return text;
+}
+
+std::string alarms_table(const std::vector<delivery_alarm>& alarms) {
+    if (alarms.empty()) return {};
+    std::vector<cells> lines{{"received (UTC)", "message", "schedule", "status", "tries", "dead letter", "run"}};
+    const auto or_dash = [](const std::string& text) { return text.empty() ? std::string{"-"} : text; };
+    for (const auto& alarm : alarms)
+        lines.push_back(
+            {alarm.received_at, alarm.source_message_id, or_dash(alarm.schedule_id),
+             alarm.status ? std::to_string(*alarm.status) : "-",
+             alarm.retried ? std::to_string(std::int64_t{*alarm.retried} + 1) : "-", or_dash(alarm.dlq_id),
+             or_dash(alarm.run_id)});
+    std::string text =
+        "\n  messages that QStash gave up, and what the last try was answered\n\n" + aligned(lines, false, false);
+    for (const auto& alarm : alarms)
+        if (!alarm.response.empty()) text += fmt::format("  {}: {}\n", alarm.source_message_id, alarm.response);
     return text;
 }
 

@@ -18,4 +18,7 @@ namespace tidesync::worker {
 /// The history, newest first.
 [[nodiscard]] std::string runs_table(const std::vector<run_view>&);
 
+/// Messages that QStash gave up, newest first, and what the last try of each was answered. Empty when there are none.
+[[nodiscard]] std::string alarms_table(const std::vector<delivery_alarm>&);
+
 } // namespace tidesync::worker

@@ -5,6 +5,8 @@
 #include "worker/answers.hpp"
 #include "worker/authorize.hpp"
 #include "worker/log.hpp"
+#include "worker/schedule_routes.hpp"
+#include "worker/trigger_parameters.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,8 +15,6 @@
 namespace tidesync::worker {
 
 namespace {
-
-enum class access { anyone, token, signature_or_token };
 
 /// A request on its way through a route, with what the path held and who asked.
 struct call {
@@ -35,15 +35,23 @@ http_response trigger_slave_to_prod(call&);
 http_response trigger_job(call&);
 http_response show_run(call&);
 http_response show_runs(call&);
+http_response show_schedules(call&);
+http_response change_schedules(call&);
+http_response record_failure(call&);
+http_response show_metrics(call&);
 http_response live(call&);
 http_response ready(call&);
 
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
         {{"POST", "GET"}, "/api/background/sync/slave-to-prod", access::signature_or_token, trigger_slave_to_prod},
+        {{"GET"}, "/api/background/sync/schedule", access::token, show_schedules},
+        {{"POST"}, "/api/background/sync/schedule", access::token, change_schedules},
         {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, trigger_job},
+        {{"POST"}, failure_callback_path, access::signature, record_failure},
         {{"GET"}, "/api/runs", access::token, show_runs},
         {{"GET"}, "/api/runs/{}", access::token, show_run},
+        {{"GET"}, "/metrics", access::anyone, show_metrics},
         {{"GET"}, "/livez", access::anyone, live},
         {{"GET"}, "/readyz", access::anyone, ready},
     };
@@ -66,7 +74,8 @@ bool fits(std::string_view pattern, std::string_view path, std::string& argument
 
 std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-http_response unauthorized(const http_request& request, const refused& refusal) {
+http_response unauthorized(services& with, const http_request& request, const refused& refusal) {
+    with.counts.auth_failure(refusal.kind);
     log::event(
         log::level::warn, "request refused",
         {{"method", request.method},
@@ -81,29 +90,6 @@ http_response unauthorized(const http_request& request, const refused& refusal) 
               "reason");
     answer.headers.emplace_back("WWW-Authenticate", "Bearer");
     return answer;
-}
-
-/// What the body of a trigger may say. Empty and `{}` mean the defaults.
-struct trigger_parameters {
-    bool dry_run = false;
-    std::string problem; ///< not empty: the body cannot be used
-};
-
-trigger_parameters parse_parameters(const std::string& body) {
-    trigger_parameters result;
-    if (body.find_first_not_of(" \t\r\n") == std::string::npos) return result;
-    const auto json = nlohmann::json::parse(body, nullptr, false);
-    if (!json.is_object()) {
-        result.problem = "the body is not a JSON object";
-        return result;
-    }
-    for (const auto& [name, value] : json.items()) {
-        if (name == "dry_run" && value.is_boolean())
-            result.dry_run = value.get<bool>();
-        else
-            result.problem = "the body has a parameter that is not known or of the wrong type";
-    }
-    return result;
 }
 
 /// A verified request that can never succeed: QStash must not try again, anybody else made a mistake.
@@ -152,25 +138,30 @@ run_view look_at(run_store& store, const std::string& run_id) {
 http_response trigger(call& call, const std::string& job) {
     const auto* delivery = std::get_if<signed_delivery>(&call.who);
     const bool from_qstash = delivery != nullptr;
-    if (from_qstash && delivery->key_label == "next")
-        log::event(
-            log::level::warn, "signed with the next key",
-            {{"hint", "a key rotation has begun: set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY anew"}});
-    if (std::ranges::find(call.with.jobs, job) == call.with.jobs.end())
+    const auto count = [&](std::string_view what) {
+        call.with.counts.delivery(from_qstash ? "qstash" : "manual", what);
+    };
+    if (std::ranges::find(call.with.jobs, job) == call.with.jobs.end()) {
+        count("rejected");
         return impossible(
             from_qstash, 404, "not_found", fmt::format("there is no job {}", job),
             fmt::format("the jobs are: {}", fmt::join(call.with.jobs, ", ")));
+    }
     const auto parameters = parse_parameters(call.request.body);
-    if (!parameters.problem.empty())
-        return impossible(
-            from_qstash, 400, "bad_request", parameters.problem, R"(send nothing, {} or {"dry_run": true})");
-    if (call.with.draining)
+    if (!parameters.problem.empty()) {
+        count("rejected");
+        return impossible(from_qstash, 400, "bad_request", parameters.problem, trigger_parameters_hint);
+    }
+    if (call.with.draining) {
+        count("draining");
         return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
+    }
 
     const auto accepted = call.with.store.accept(request_for(call, job, parameters), call.with.worker_name);
+    count(to_string(accepted.what));
     switch (accepted.what) {
     case decision::replayed:
-        return unauthorized(call.request, {"replay: the token came with another message id"});
+        return unauthorized(call.with, call.request, {"replayed", "replay: the token came with another message id"});
     case decision::body_differs:
         return impossible(
             from_qstash, 409, "conflict", "this message id was delivered before with another body",
@@ -203,10 +194,44 @@ http_response show_run(call& call) {
 
 http_response show_runs(call& call) {
     constexpr int rows_max = 50;
-    auto runs = nlohmann::ordered_json::array();
-    for (const auto& run : call.with.store.list(rows_max)) runs.push_back(run_document(run));
-    return json_answer(200, {{"runs", std::move(runs)}});
+    return json_answer(
+        200, history_document(call.with.store.list(rows_max), call.with.store.list_alarms(alarms_shown_max)));
 }
+
+http_response record_failure(call& call) {
+    constexpr std::string_view source = "qstash_failure";
+    const auto alarm = read_failure_callback(call.request.body);
+    if (!alarm) {
+        call.with.counts.delivery(source, "rejected");
+        return impossible(
+            true, 489, "bad_request", "the body is not a failure callback",
+            "QStash sends a JSON object with sourceMessageId here");
+    }
+    const bool is_new = call.with.store.add_alarm(*alarm);
+    call.with.counts.delivery(source, is_new ? "created" : "attached");
+    if (is_new)
+        log::event(
+            log::level::warn, "delivery failed for good",
+            {{"message", alarm->source_message_id},
+             {"schedule", alarm->schedule_id},
+             {"status", alarm->status ? nlohmann::json(*alarm->status) : nlohmann::json(nullptr)},
+             {"dlq_id", alarm->dlq_id},
+             {"hint", "QStash will not send it again: `tidesync runs` shows what it was answered, docs/runbook.md what "
+                      "to do"}});
+    return json_answer(200, {{"success", true}});
+}
+
+http_response show_metrics(call& call) {
+    http_response answer;
+    answer.body = call.with.counts.text();
+    answer.content_type = "text/plain; version=0.0.4";
+    answer.headers.emplace_back("Cache-Control", "no-store");
+    return answer;
+}
+
+http_response show_schedules(call& call) { return list_schedules(call.with); }
+
+http_response change_schedules(call& call) { return change_schedule(call.with, call.request); }
 
 http_response live(call&) { return json_answer(200, {{"status", "alive"}}); }
 
@@ -217,11 +242,22 @@ http_response ready(call& call) {
     return json_answer(200, {{"status", "ready"}});
 }
 
+/// Which key signed, so that a rotation shows.
+void note_key(services& with, const signed_delivery& delivery) {
+    with.counts.signature_key_match(delivery.key_label);
+    if (!delivery.by_next_key) return;
+    log::event(
+        log::level::warn, "signed with the next key",
+        {{"key", delivery.key_label},
+         {"hint", "a key rotation has begun: set this pair of signing keys anew and restart the worker"}});
+}
+
 http_response answer_route(services& with, const route& found, const http_request& request, std::string argument) {
     call call{with, request, std::move(argument), bearer{}};
     if (found.needs != access::anyone) {
-        call.who = authorize(request, with.config, now(), found.needs == access::signature_or_token);
-        if (const auto* refusal = std::get_if<refused>(&call.who)) return unauthorized(request, *refusal);
+        call.who = authorize(request, with.config, now(), found.needs);
+        if (const auto* refusal = std::get_if<refused>(&call.who)) return unauthorized(with, request, *refusal);
+        if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
     }
     try {
         return found.answer(call);
@@ -236,13 +272,13 @@ http_response answer_route(services& with, const route& found, const http_reques
     }
 }
 
-} // namespace
-
-http_response handle(services& with, const http_request& request) {
+/// @param pattern  gets that of the route that answers, `other` when there is none
+http_response find_route(services& with, const http_request& request, std::string_view& pattern) {
     std::vector<std::string_view> allowed;
     for (const auto& candidate : route_table()) {
         std::string argument;
         if (!fits(candidate.pattern, request.path(), argument)) continue;
+        pattern = candidate.pattern;
         if (std::ranges::find(candidate.methods, request.method) != candidate.methods.end())
             return answer_route(with, candidate, request, std::move(argument));
         allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
@@ -254,6 +290,20 @@ http_response handle(services& with, const http_request& request) {
         fmt::format("use {}", fmt::join(allowed, " or ")));
     answer.headers.emplace_back("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
     return answer;
+}
+
+} // namespace
+
+http_response handle(services& with, const http_request& request) {
+    std::string_view pattern = "other";
+    try {
+        auto answer = find_route(with, request, pattern);
+        with.counts.http_request(pattern, request.method, answer.status);
+        return answer;
+    } catch (...) { // the server answers it
+        with.counts.http_request(pattern, request.method, 500);
+        throw;
+    }
 }
 
 } // namespace tidesync::worker

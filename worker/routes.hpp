@@ -2,12 +2,16 @@
 
 #include "jobs/job.hpp"
 #include "worker/http.hpp"
+#include "worker/metrics.hpp"
 #include "worker/run_store.hpp"
 #include "worker/runner.hpp"
 #include "worker/settings.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace tidesync::worker {
 
@@ -19,7 +23,12 @@ struct services {
     std::vector<std::string> jobs; ///< their names
     std::string worker_name;
     std::atomic<bool> draining{false};
+    metrics counts{config.signing_keys};
 };
+
+/// Where QStash reports a message that it gave up. Its body quotes ours and the last answer, so it may be larger.
+inline constexpr std::string_view failure_callback_path = "/api/qstash/failure";
+inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;
 
 /// Finds the route, checks who asks, and answers. The route table is at the top of the .cpp.
 [[nodiscard]] http_response handle(services&, const http_request&);

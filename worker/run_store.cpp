@@ -1,7 +1,6 @@
 #include "worker/run_store.hpp"
 
 #include "jobs/stores/postgres/connection.hpp"
-#include "jobs/stores/postgres/failure.hpp"
 
 #include <fmt/format.h>
 #include <sql/run_store.hpp>
@@ -11,8 +10,6 @@ namespace tidesync::worker {
 namespace {
 
 constexpr std::string_view side = "run store";
-constexpr std::size_t connections_max = 8;
-constexpr std::chrono::seconds connection_wait_max{5};
 
 bool is_uuid(const std::string& text) {
     if (text.size() != 36) return false;
@@ -32,6 +29,31 @@ nlohmann::json json_or_null(const pqxx::row& row, const char* column) {
     return row[column].is_null() ? nlohmann::json{} : nlohmann::json::parse(row[column].as<std::string>());
 }
 
+/// A row of delivery_alarm, as to_jsonb makes it.
+std::optional<delivery_alarm> alarm_of(const nlohmann::json& row) {
+    if (row.is_null()) return std::nullopt;
+    const auto text = [&](const char* name) {
+        const auto& value = row.at(name);
+        return value.is_null() ? std::string{} : value.get<std::string>();
+    };
+    const auto number = [&](const char* name) {
+        const auto& value = row.at(name);
+        return value.is_null() ? std::optional<int>{} : value.get<int>();
+    };
+    return delivery_alarm{
+        .source_message_id = text("source_message_id"),
+        .received_at = text("received_at"),
+        .schedule_id = text("schedule_id"),
+        .url = text("url"),
+        .method = text("method"),
+        .status = number("status"),
+        .retried = number("retried"),
+        .max_retries = number("max_retries"),
+        .dlq_id = text("dlq_id"),
+        .response = text("response"),
+        .run_id = text("run_id")};
+}
+
 run_view view_of(const pqxx::row& row) {
     run_view view;
     view.run_id = row["run_id"].as<std::string>();
@@ -45,10 +67,12 @@ run_view view_of(const pqxx::row& row) {
     view.created_at = text_or_empty(row, "created_at");
     view.started_at = text_or_empty(row, "started_at");
     view.finished_at = text_or_empty(row, "finished_at");
+    view.messages = json_or_null(row, "messages").get<std::vector<std::string>>();
     view.progress = json_or_null(row, "progress");
     view.error = json_or_null(row, "error");
     const auto result = json_or_null(row, "result");
     if (!result.is_null()) view.report = result.get<jobs::report>();
+    view.alarm = alarm_of(json_or_null(row, "delivery_alarm"));
     return view;
 }
 
@@ -123,101 +147,32 @@ std::string_view word(run_end how) {
 
 } // namespace
 
-/// At most connections_max connections, opened when needed and kept.
-class run_store::pool {
-public:
-    explicit pool(postgres::address where)
-        : where_{std::move(where)} {}
-
-    struct lease {
-        std::unique_ptr<pqxx::connection> connection;
-        bool fresh = false;
-    };
-
-    lease take() {
-        std::unique_lock lock{mutex_};
-        const bool in_time =
-            returned_.wait_for(lock, connection_wait_max, [&] { return !idle_.empty() || open_ < connections_max; });
-        if (!in_time) throw postgres::error{side, "waiting for a free connection", "53300", "all are in use"};
-        if (!idle_.empty()) {
-            auto connection = std::move(idle_.back());
-            idle_.pop_back();
-            return {std::move(connection), false};
-        }
-        ++open_;
-        lock.unlock();
-        try {
-            // libpqxx 6 cannot move a connection, but it can be made in place.
-            return {std::unique_ptr<pqxx::connection>{new pqxx::connection(postgres::connect(where_, side))}, true};
-        } catch (...) {
-            drop();
-            throw;
-        }
+std::string_view to_string(decision what) noexcept {
+    switch (what) {
+    case decision::created:
+        return "created";
+    case decision::taken_over:
+        return "taken_over";
+    case decision::attached:
+        return "attached";
+    case decision::coalesced:
+        return "coalesced";
+    case decision::replayed:
+        return "replayed";
+    case decision::body_differs:
+        return "body_differs";
     }
-
-    void give_back(std::unique_ptr<pqxx::connection> connection) {
-        const std::scoped_lock lock{mutex_};
-        idle_.push_back(std::move(connection));
-        returned_.notify_one();
-    }
-
-    void drop() {
-        const std::scoped_lock lock{mutex_};
-        --open_;
-        returned_.notify_one();
-    }
-
-    /// One kept connection broke: the others were made before whatever broke it, and each would cost its own wait.
-    void drop_kept() {
-        const std::scoped_lock lock{mutex_};
-        open_ -= idle_.size();
-        idle_.clear();
-        returned_.notify_all();
-    }
-
-private:
-    postgres::address where_;
-    std::mutex mutex_;
-    std::condition_variable returned_;
-    std::vector<std::unique_ptr<pqxx::connection>> idle_;
-    std::size_t open_ = 0;
-};
+    return "created";
+}
 
 run_store::run_store(postgres::address where)
-    : pool_{std::make_unique<pool>(std::move(where))} {}
-
-run_store::~run_store() = default;
+    : transactions_{std::string{side}, std::move(where)} {}
 
 template <typename Body>
 auto run_store::in_transaction(std::string_view activity, Body&& body) {
-    const auto attempt = [&body](pqxx::connection& connection) {
-        pqxx::work transaction{connection};
-        transaction.exec("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'");
-        auto result = body(transaction);
-        transaction.commit();
-        return result;
-    };
-    return postgres::named(side, activity, [&] {
-        for (;;) {
-            auto held = pool_->take();
-            try {
-                auto result = attempt(*held.connection);
-                pool_->give_back(std::move(held.connection));
-                return result;
-            } catch (const pqxx::in_doubt_error&) {
-                pool_->drop();
-                throw; // it may have happened: whoever asked has to ask again
-            } catch (const pqxx::broken_connection&) {
-                pool_->drop();
-                pool_->drop_kept();
-                // A kept connection may have died long ago with a restart of the server. Nothing was committed on it.
-                if (held.fresh) throw;
-            } catch (...) {
-                pool_->drop();
-                throw;
-            }
-        }
-    });
+    std::optional<std::invoke_result_t<Body&, pqxx::transaction_base&>> result;
+    transactions_.run(activity, [&](pqxx::transaction_base& transaction) { result.emplace(body(transaction)); });
+    return std::move(*result);
 }
 
 void run_store::register_job(const std::string& name) {
@@ -284,6 +239,31 @@ std::vector<run_view> run_store::list(int rows_max) {
         for (const auto& row : postgres::query(transaction, sql::list_runs.text, rows_max))
             views.push_back(view_of(row));
         return views;
+    });
+}
+
+bool run_store::add_alarm(const delivery_alarm& alarm) {
+    const auto number = [](const std::optional<int>& value) {
+        return value ? std::optional{std::to_string(*value)} : std::nullopt;
+    };
+    const auto status = number(alarm.status);
+    const auto retried = number(alarm.retried);
+    const auto max_retries = number(alarm.max_retries);
+    const auto or_null = [](const std::optional<std::string>& value) { return value ? value->c_str() : nullptr; };
+    return in_transaction("storing an alarm", [&](auto& transaction) {
+        return !postgres::query(
+                    transaction, sql::add_delivery_alarm.text, alarm.source_message_id, alarm.schedule_id, alarm.url,
+                    alarm.method, alarm.dlq_id, or_null(status), or_null(retried), or_null(max_retries), alarm.response)
+                    .empty();
+    });
+}
+
+std::vector<delivery_alarm> run_store::list_alarms(int rows_max) {
+    return in_transaction("listing alarms", [&](auto& transaction) {
+        std::vector<delivery_alarm> alarms;
+        for (const auto& row : postgres::query(transaction, sql::list_delivery_alarms.text, rows_max))
+            if (auto alarm = alarm_of(json_or_null(row, "alarm"))) alarms.push_back(std::move(*alarm));
+        return alarms;
     });
 }
 

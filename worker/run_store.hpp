@@ -3,20 +3,22 @@
 #include "jobs/outcome.hpp"
 #include "jobs/report.hpp"
 #include "jobs/stores/postgres/address.hpp"
+#include "worker/failure_callback.hpp"
+#include "worker/transactions.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
-#include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <pqxx/pqxx>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tidesync::worker {
+
+/// How many alarms the history shows.
+inline constexpr int alarms_shown_max = 20;
 
 /// How long a worker that fell silent keeps its run. Judged by the store's clock.
 inline constexpr std::chrono::seconds lease_time{30};
@@ -57,6 +59,9 @@ enum class decision {
     body_differs, ///< a message id seen before with another body
 };
 
+/// As documents and metrics write it, equal to the enumerator.
+[[nodiscard]] std::string_view to_string(decision) noexcept;
+
 struct acceptance {
     decision what = decision::created;
     std::string run_id;
@@ -76,9 +81,11 @@ struct run_view {
     std::string created_at; ///< ISO 8601, UTC
     std::string started_at;
     std::string finished_at;
+    std::vector<std::string> messages; ///< ids of the messages that asked for it, the first 20
     nlohmann::json progress;
     nlohmann::json error; ///< {code, message, hint} or null
     std::optional<jobs::report> report;
+    std::optional<delivery_alarm> alarm; ///< the latest of its messages that QStash gave up
 };
 
 enum class run_end { succeeded, dead, cancelled, released };
@@ -89,7 +96,6 @@ enum class run_end { succeeded, dead, cancelled, released };
 class run_store {
 public:
     explicit run_store(postgres::address);
-    ~run_store();
 
     void register_job(const std::string& name);
 
@@ -108,15 +114,20 @@ public:
     std::optional<run_view> find(const std::string& run_id);
     std::vector<run_view> list(int rows_max);
 
+    /// Remembers that QStash gave a message up; `received_at` and `run_id` of the argument are not looked at.
+    /// @returns false when it was remembered before
+    bool add_alarm(const delivery_alarm&);
+    /// Newest first.
+    std::vector<delivery_alarm> list_alarms(int rows_max);
+
     /// Asks the store for an answer. Throws when there is none.
     void ping();
 
 private:
-    class pool;
     template <typename Body>
     auto in_transaction(std::string_view activity, Body&& body);
 
-    std::unique_ptr<pool> pool_;
+    transactions transactions_;
 };
 
 } // namespace tidesync::worker

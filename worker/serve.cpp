@@ -5,35 +5,18 @@
 #include "worker/log.hpp"
 #include "worker/routes.hpp"
 #include "worker/start.hpp"
+#include "worker/stop_signals.hpp"
 #include "worker/version.hpp"
-
-#include <csignal>
 
 namespace tidesync::worker {
 
 namespace {
 
-/// Blocks SIGTERM and SIGINT for this thread and all it starts, so that one thread can wait for them.
-class stop_signals {
-public:
-    stop_signals() {
-        sigemptyset(&set_);
-        sigaddset(&set_, SIGTERM);
-        sigaddset(&set_, SIGINT);
-        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    }
-
-    int wait() {
-        int signal = 0;
-        sigwait(&set_, &signal);
-        // A second signal ends the process at once. Production rolls back by itself when the connection goes.
-        pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
-        return signal;
-    }
-
-private:
-    sigset_t set_{};
-};
+http_server::limits request_limits() {
+    http_server::limits limits;
+    limits.larger = {.path = std::string{failure_callback_path}, .bytes_max = failure_callback_bytes_max};
+    return limits;
+}
 
 } // namespace
 
@@ -49,7 +32,8 @@ exit_code serve(const command& command) {
     store.register_job(std::string{main_job.name()});
     runner runs{store, {&main_job}, {.run_time = config.run_time_limit}};
     services with{config, store, runs, {std::string{main_job.name()}}, process_name()};
-    http_server server{config.listen, [&](const http_request& request) { return handle(with, request); }, {}};
+    http_server server{
+        config.listen, [&](const http_request& request) { return handle(with, request); }, request_limits()};
     log::event(
         log::level::info, "listening",
         {{"address", config.listen.host}, {"port", server.port()}, {"version", version}});

@@ -1,70 +1,20 @@
 #include "worker/commands.hpp"
 
-#include "jobs/stores/postgres/connection.hpp"
-#include "jobs/stores/postgres/failure.hpp"
+#include "worker/checks.hpp"
 #include "worker/migrate.hpp"
 #include "worker/start.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace tidesync::worker {
 
 namespace {
 
-/// One line per database: reachable or why not.
-struct probe {
-    std::string name;
-    std::string where;
-    std::string problem; ///< empty when all is well
-};
-
-probe probe_database(const std::string& name, const postgres::address& where, std::optional<schema_part> part) {
-    probe result{name, where.describe(), {}};
-    try {
-        postgres::named(name, "asking for an answer", [&] {
-            auto connection = postgres::connect(where, name);
-            pqxx::work transaction{connection};
-            transaction.exec("SELECT 1");
-        });
-        if (part) {
-            const auto missing = missing_schema(where, *part);
-            if (!missing.problem.empty()) result.problem = fmt::format("{}: {}", missing.problem, missing.hint);
-        }
-    } catch (const postgres::error& e) {
-        result.problem = e.what();
-    }
-    return result;
-}
-
-std::vector<probe> probe_databases(const settings& values) {
-    std::vector<probe> probes;
-    if (values.slave.given()) probes.push_back(probe_database("slave", values.slave, std::nullopt));
-    if (values.production.given())
-        probes.push_back(probe_database("production", values.production, schema_part::production));
-    if (values.run_store.given())
-        probes.push_back(probe_database("run store", values.run_store, schema_part::run_store));
-    return probes;
-}
-
 void print_as_text(const loading& loaded, const std::vector<probe>& probes) {
-    for (const auto& problem : loaded.problems) fmt::print("  wrong  {}\n", problem);
-    for (const auto& probe : probes) {
-        if (probe.problem.empty())
-            fmt::print("  ok     {} {}\n", probe.name, probe.where);
-        else
-            fmt::print("  wrong  {} {}: {}\n", probe.name, probe.where, probe.problem);
-    }
-    const auto& values = loaded.values;
-    for (const auto& key : values.signing_keys) fmt::print("  ok     signing key {} is set\n", key.label);
-    if (!values.public_url.empty()) fmt::print("  ok     QStash calls {}\n", values.public_url);
-    fmt::print("  ok     listens on {}:{}\n", values.listen.host, values.listen.port);
-    fmt::print("  ok     job file: {}\n", values.job_file.empty() ? "none, defaults apply" : values.job_file);
-    fmt::print(
-        "  ok     tables: include {}; exclude {}\n", fmt::join(values.rules.include, ", "),
-        values.rules.exclude.empty() ? "nothing" : fmt::format("{}", fmt::join(values.rules.exclude, ", ")));
-    for (const auto& note : loaded.notes) fmt::print("  note   {}\n", note);
+    for (const auto& line : wrong_settings(loaded)) print(line);
+    for (const auto& probe : probes) print(check_of(probe));
+    for (const auto& line : good_settings(loaded)) print(line);
 }
 
 } // namespace
@@ -82,8 +32,14 @@ exit_code check_config(const command& command) {
     auto databases = nlohmann::ordered_json::array();
     for (const auto& probe : probes)
         databases.push_back({{"name", probe.name}, {"where", probe.where}, {"problem", probe.problem}});
+    auto keys = nlohmann::ordered_json::array();
+    for (const auto& key : loaded.values.signing_keys) keys.push_back(key.label);
     const nlohmann::ordered_json document{
-        {"success", good}, {"problems", loaded.problems}, {"databases", databases}, {"notes", loaded.notes}};
+        {"success", good},
+        {"problems", loaded.problems},
+        {"databases", databases},
+        {"signing_keys", std::move(keys)},
+        {"notes", loaded.notes}};
     fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return good ? exit_code::in_step : exit_code::configuration;
 }
@@ -92,8 +48,8 @@ exit_code migrate_schemas(const command& command) {
     const auto config = load_or_explain(purpose::migrate, command);
     if (!config) return exit_code::configuration;
     for (const auto& [where, part] :
-         {std::pair{config->production, schema_part::production},
-          std::pair{config->run_store, schema_part::run_store}}) {
+         {std::pair{config->production, schema_part::production}, std::pair{config->run_store, schema_part::run_store},
+          std::pair{config->scheduler.store, schema_part::scheduler}}) {
         if (!where.given()) continue;
         const auto made = migrate(where, part);
         if (made.from == made.to)

@@ -2,11 +2,13 @@
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "qstash/keys.hpp"
+#include "qstash/local/destination.hpp"
 #include "worker/secret.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,20 +19,31 @@ struct listen_address {
     std::uint16_t port = 8090; ///< 0 lets the system choose
 };
 
+/// What `tidesync qstash-local` adds.
+struct scheduler_settings {
+    postgres::address store;
+    qstash::local::destination_policy policy; ///< the public URL's host is always in it
+};
+
 /// Everything that can be set, typed, with defaults. Only settings.cpp and job_file.cpp read the outside.
 struct settings {
     postgres::address slave;
     postgres::address production;
     postgres::address run_store; ///< production's database unless TIDESYNC_DATABASE_URL says otherwise
 
-    std::vector<qstash::signing_key> signing_keys; ///< current first
+    std::vector<qstash::signing_key> signing_keys; ///< `current`, `next`, and those of regions: `eu-central-1/next`
     std::chrono::seconds clock_tolerance{5};
     std::string public_url; ///< without a trailing slash; what QStash calls, and `sub` is compared with
     secret admin_token;
 
+    std::string qstash_url = "https://qstash.upstash.io"; ///< what we call: the origin, without /v2
+    secret qstash_token; ///< empty when there is none; then nothing can be asked of QStash
+
     listen_address listen;
     std::chrono::seconds delivery_wait{25}; ///< how long the delivery that started a run waits for its end
     std::chrono::seconds drain_limit{30};   ///< how long SIGTERM lets a run finish before it is rolled back
+
+    scheduler_settings scheduler; ///< of `tidesync qstash-local`
 
     std::string job_file; ///< empty when there is none
     slave_to_prod::table_rules rules;
@@ -42,10 +55,15 @@ using environment = std::map<std::string, std::string>;
 
 /// What the settings are for; decides which of them must be there.
 enum class purpose {
-    serve,   ///< databases, keys, public URL and token
-    job,     ///< databases
-    migrate, ///< production, and the run store where it is set apart
-    store,   ///< the run store
+    serve,         ///< databases, keys, public URL and admin token
+    job,           ///< databases
+    migrate,       ///< production, and the run store where it is set apart
+    store,         ///< the run store
+    qstash,        ///< QSTASH_TOKEN; databases and job file are not looked at
+    schedule,      ///< the same and the public URL, for what QStash is to call
+    setup,         ///< everything
+    scheduler,     ///< the scheduler's store, token and keys
+    scheduler_dev, ///< the scheduler's store alone: token and keys are the public ones
 };
 
 struct loading {
@@ -62,6 +80,9 @@ load_settings(const environment&, purpose, const std::string& job_file = {}, boo
 
 /// The process's environment as a map.
 [[nodiscard]] environment process_environment();
+
+/// Reads `127.0.0.1:8090`, `[::]:8090` or `localhost:0`. @returns nothing for another text
+[[nodiscard]] std::optional<listen_address> parse_listen(const std::string&);
 
 /// True for 127.0.0.0/8, ::1 and localhost.
 [[nodiscard]] bool is_loopback(const std::string& host);

@@ -55,6 +55,10 @@ bool run_store_is_there(const settings& settings, const command& command) {
     return part_is_there(settings.run_store, schema_part::run_store, command);
 }
 
+bool scheduler_is_there(const settings& settings, const command& command) {
+    return part_is_there(settings.scheduler.store, schema_part::scheduler, command);
+}
+
 std::string process_name() {
     std::array<char, 256> host{};
     gethostname(host.data(), host.size() - 1);

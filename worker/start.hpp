@@ -25,6 +25,9 @@ void explain_failure(
 /// The same for what the history needs.
 [[nodiscard]] bool run_store_is_there(const settings&, const command&);
 
+/// The same for what the local scheduler needs.
+[[nodiscard]] bool scheduler_is_there(const settings&, const command&);
+
 /// `host/pid/random`: no two processes share it, not even after a restart in the same container.
 [[nodiscard]] std::string process_name();
 

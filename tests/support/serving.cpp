@@ -23,6 +23,15 @@ std::uint16_t port_from_log(const std::string& log) {
 
 } // namespace
 
+std::uint16_t await_listening(process& server) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    for (;;) {
+        if (const auto port = port_from_log(server.err()); port != 0) return port;
+        if (server.wait(std::chrono::milliseconds{20}) || std::chrono::steady_clock::now() > until)
+            throw std::runtime_error{fmt::format("the server does not come up:\n{}", server.err())};
+    }
+}
+
 variables worker_environment(const pair_of_databases& databases) {
     return {
         {"SLAVE_DATABASE_URL", databases.slave.url()},
@@ -35,15 +44,8 @@ variables worker_environment(const pair_of_databases& databases) {
 }
 
 serving::serving(const variables& environment)
-    : worker_{std::make_unique<process>(std::vector<std::string>{tidesync_binary(), "serve"}, environment)} {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (port_ == 0) {
-        port_ = port_from_log(worker_->err());
-        if (port_ != 0) break;
-        if (worker_->wait(std::chrono::milliseconds{20}) || std::chrono::steady_clock::now() > until)
-            throw std::runtime_error{fmt::format("tidesync serve does not come up:\n{}", worker_->err())};
-    }
-}
+    : worker_{std::make_unique<process>(std::vector<std::string>{tidesync_binary(), "serve"}, environment)}
+    , port_{await_listening(*worker_)} {}
 
 std::string signature(const serving::message& message) {
     return qstash::sign(
@@ -61,7 +63,7 @@ http_answer serving::deliver(const message& message) const {
         {"Upstash-Retried", "0"},
         {"Upstash-Signature", signature(message)}};
     with.insert(with.end(), message.more.begin(), message.more.end());
-    return request(port_, "POST", sync_route, with, message.body);
+    return request(port_, "POST", message.route, with, message.body);
 }
 
 http_answer serving::as_person(const std::string& method, const std::string& target, const std::string& body) const {

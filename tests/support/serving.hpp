@@ -17,6 +17,10 @@ inline constexpr const char* sync_route = "/api/background/sync/slave-to-prod";
 /// The environment of a worker on these databases.
 [[nodiscard]] variables worker_environment(const pair_of_databases&);
 
+/// Waits until a server says in its log where it listens. @returns the port
+/// @throws std::runtime_error with its log when it does not come up
+[[nodiscard]] std::uint16_t await_listening(process&);
+
 /// A running `tidesync serve` on a free port.
 class serving {
 public:
@@ -26,15 +30,16 @@ public:
     [[nodiscard]] std::uint16_t port() const { return port_; }
     process& worker() { return *worker_; }
 
-    /// POSTs to the sync route with the headers that QStash sends and a signature for `body`.
+    /// POSTs to a route with the headers that QStash sends and a signature for `body`.
     struct message {
         std::string id = "msg_1";
         std::string jti = "jwt_1";
         std::string body = "{}";
         std::string key = current_key;
         std::string url = std::string{public_url} + sync_route;
-        std::chrono::seconds age{}; ///< how long ago it was signed
-        headers more{};             ///< further headers
+        std::chrono::seconds age{};     ///< how long ago it was signed
+        headers more{};                 ///< further headers
+        std::string route = sync_route; ///< where it is sent, whatever address was signed
     };
     [[nodiscard]] http_answer deliver(const message&) const;
 

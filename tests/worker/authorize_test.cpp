@@ -45,8 +45,8 @@ http_request signed_request(const char* key = current) {
     return request;
 }
 
-std::string reason(const http_request& request, bool allow_signature = true) {
-    const auto who = authorize(request, configured(), now, allow_signature);
+std::string reason(const http_request& request, worker::access needs = worker::access::signature_or_token) {
+    const auto who = authorize(request, configured(), now, needs);
     const auto* refusal = std::get_if<refused>(&who);
     return refusal != nullptr ? refusal->reason : "";
 }
@@ -55,7 +55,7 @@ std::string reason(const http_request& request, bool allow_signature = true) {
 
 TEST_CASE("a signed delivery is QStash's, whichever key signed it", "[worker][authorize]") {
     for (const auto* key : {current, next}) {
-        const auto who = authorize(signed_request(key), configured(), now, true);
+        const auto who = authorize(signed_request(key), configured(), now, worker::access::signature_or_token);
         REQUIRE(std::holds_alternative<signed_delivery>(who));
         CHECK(std::get<signed_delivery>(who).message_id == "msg_1");
         CHECK(std::get<signed_delivery>(who).claims.jti == "jwt_1");
@@ -67,7 +67,8 @@ TEST_CASE("the admin token is a person's", "[worker][authorize]") {
     auto request = plain();
     for (const auto* scheme : {"Bearer ", "bearer ", "BEARER "}) {
         request.headers = {{"authorization", std::string{scheme} + token}};
-        CHECK(std::holds_alternative<bearer>(authorize(request, configured(), now, true)));
+        CHECK(
+            std::holds_alternative<bearer>(authorize(request, configured(), now, worker::access::signature_or_token)));
     }
 }
 
@@ -139,7 +140,43 @@ TEST_CASE("a delivery without a usable message id is refused", "[worker][authori
 }
 
 TEST_CASE("a signature does not open routes that are for people", "[worker][authorize]") {
-    CHECK_FALSE(reason(signed_request(), false).empty());
+    CHECK_FALSE(reason(signed_request(), worker::access::token).empty());
+}
+
+TEST_CASE("a token does not open routes that are for QStash alone", "[worker][authorize]") {
+    auto request = plain();
+    request.headers = {{"authorization", std::string{"Bearer "} + token}};
+    CHECK_FALSE(reason(request, worker::access::signature).empty());
+    CHECK(reason(request, worker::access::token).empty());
+    CHECK(reason(signed_request(), worker::access::signature).empty());
+    CHECK_FALSE(reason(plain(), worker::access::signature).empty());
+}
+
+TEST_CASE("every region's keys are tried, and the one that matched is known", "[worker][authorize]") {
+    auto config = configured();
+    constexpr const char* region_next = "sig_2kTestRegionKeyOnlyForTestsXy";
+    config.signing_keys.push_back({"eu-central-1/current", "sig_3mTestRegionKeyOnlyForTestsXy"});
+    config.signing_keys.push_back({"eu-central-1/next", region_next});
+    struct expected {
+        const char* key;
+        const char* label;
+        bool by_next_key;
+    };
+    const expected cases[] = {
+        {current, "current", false},
+        {next, "next", true},
+        {"sig_3mTestRegionKeyOnlyForTestsXy", "eu-central-1/current", false},
+        {region_next, "eu-central-1/next", true}};
+    for (const auto& expected : cases) {
+        auto request = signed_request(expected.key);
+        request.headers.emplace_back("upstash-region", "US-EAST-1"); // the caller's word: selects nothing
+        const auto who = authorize(request, config, now, worker::access::signature);
+        CAPTURE(expected.label);
+        REQUIRE(std::holds_alternative<signed_delivery>(who));
+        CHECK(std::get<signed_delivery>(who).key_label == expected.label);
+        CHECK(std::get<signed_delivery>(who).by_next_key == expected.by_next_key);
+    }
+    CHECK(reason(signed_request(region_next)) == "wrong_key"); // where that region is not configured
 }
 
 TEST_CASE("no header without a credential opens anything", "[worker][authorize]") {
@@ -163,7 +200,7 @@ TEST_CASE("no header without a credential opens anything", "[worker][authorize]"
         auto request = plain();
         for (unsigned n = random() % 6; n > 0; --n)
             request.headers.emplace_back(names[random() % names.size()], values[random() % values.size()]);
-        const auto who = authorize(request, configured(), now, true);
+        const auto who = authorize(request, configured(), now, worker::access::signature_or_token);
         REQUIRE(std::holds_alternative<refused>(who));
     }
 }

@@ -34,7 +34,7 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
     CHECK(version.status == 0);
     CHECK(version.out.starts_with("tidesync "));
     CHECK(run_tidesync({"--help"}, {}).status == 0);
-    for (const auto* verb : {"serve", "run", "check", "check-config", "migrate", "runs", "demo"}) {
+    for (const auto* verb : {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo"}) {
         CAPTURE(verb);
         const auto help = run_tidesync({verb, "--help"}, {});
         CHECK(help.status == 0);
@@ -46,7 +46,11 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
              {"run"},
              {"run", "unknown-job"},
              {"run", "slave-to-prod", "--unknown"},
-             {"runs", "--limit", "0"}}) {
+             {"runs", "--limit", "0"},
+             {"schedule"},
+             {"schedule", "remove"},
+             {"schedule", "pause", "--cron", "0 0 * * *"},
+             {"schedule", "create", "--retries", "many"}}) {
         auto words = wrong;
         words.insert(words.begin(), tidesync_binary());
         process running{words, {}};
@@ -67,6 +71,48 @@ TEST_CASE("missing settings are 78, all at once", "[worker][commands]") {
     CHECK(run.status == 78);
     CHECK(contains(run.err, "SLAVE_DATABASE_URL"));
     CHECK(contains(run.err, "PROD_DATABASE_URL"));
+}
+
+TEST_CASE("schedule needs no database, and says what it cannot do without", "[worker][commands]") {
+    const auto unset = run_tidesync({"schedule", "list", "--json"}, {});
+    CHECK(unset.status == 78);
+    CHECK(contains(unset.err, "QSTASH_TOKEN"));
+    CHECK_FALSE(contains(unset.err, "DATABASE_URL"));
+    CHECK(only_document(unset).at("error").at("code") == "configuration");
+
+    const variables environment{
+        {"QSTASH_TOKEN", "hunter2secret"},
+        {"QSTASH_URL", "http://127.0.0.1:1"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com"}};
+    const auto refused = run_tidesync({"schedule", "create", "--timeout", "20", "--json"}, environment);
+    CHECK(refused.status == 64);
+    CHECK(contains(refused.err, "28 s or more"));
+    CHECK(only_document(refused).at("error").at("code") == "bad_request");
+    const auto unreachable = run_tidesync({"schedule", "get", "--json"}, environment);
+    CHECK(unreachable.status == 3);
+    CHECK(only_document(unreachable).at("error").at("code") == "qstash_unreachable");
+    CHECK_FALSE(contains(unreachable.out + unreachable.err, "hunter2secret"));
+}
+
+TEST_CASE("setup says everything that is wrong and changes nothing then", "[worker][commands]") {
+    const fixture f;
+    auto environment = f.environment;
+    environment["QSTASH_URL"] = "http://127.0.0.1:1";
+    environment["QSTASH_TOKEN"] = "hunter2secret";
+    environment["SLAVE_DATABASE_URL"] = "postgresql://postgres:hunter2secret@127.0.0.1:1/app";
+    environment.erase("TIDESYNC_ADMIN_TOKEN");
+    const auto text = run_tidesync({"setup"}, environment);
+    CAPTURE(text.out, text.err);
+    CHECK(text.status == 78);
+    CHECK(contains(text.out, "wrong  TIDESYNC_ADMIN_TOKEN"));
+    CHECK(contains(text.out, "wrong  slave 127.0.0.1:1/app"));
+    CHECK(contains(text.out, "ok     production"));
+    CHECK(contains(text.out, "wrong  QStash"));
+    CHECK(contains(text.out, "nothing was changed"));
+    CHECK_FALSE(contains(text.out + text.err, "hunter2secret"));
+    const auto document = only_document(run_tidesync({"setup", "--json"}, environment));
+    CHECK(document.at("success") == false);
+    CHECK(document.at("steps").size() > 5);
 }
 
 TEST_CASE("run brings production in step and prints one document", "[worker][commands]") {
@@ -167,6 +213,14 @@ TEST_CASE("check-config tests what it can reach and says what is wrong", "[worke
     CHECK(contains(bad.out, "127.0.0.1:1/app"));
     CHECK_FALSE(contains(bad.out + bad.err, "hunter2secret"));
     CHECK(only_document(run_tidesync({"check-config", "--json"}, environment)).at("success") == false);
+
+    auto regional = f.environment;
+    regional["EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY"] = "sig_3cTestRegionKeyOnlyForTestsXy";
+    regional["EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY"] = "sig_4dTestRegionKeyOnlyForTestsXy";
+    CHECK(contains(run_tidesync({"check-config"}, regional).out, "signing key eu-central-1/next is set"));
+    CHECK(
+        only_document(run_tidesync({"check-config", "--json"}, regional)).at("signing_keys") ==
+        nlohmann::json{"current", "next", "eu-central-1/current", "eu-central-1/next"});
 }
 
 TEST_CASE("Ctrl-C rolls a run back and writes it down as cancelled", "[worker][commands]") {

@@ -75,8 +75,11 @@ TEST_CASE("a signed delivery runs the job and answers with its statistics", "[wo
     CHECK(run.status == 200);
     CHECK(json(run).at("state") == "succeeded");
     CHECK(json(run).at("trigger") == "qstash");
+    CHECK(json(run).at("messages") == nlohmann::json{"msg_1"});
     CHECK(json(run).at("report").at("tables").size() == 1);
-    CHECK(json(worker.as_person("GET", "/api/runs")).at("runs").size() == 1);
+    const auto runs = json(worker.as_person("GET", "/api/runs")).at("runs");
+    REQUIRE(runs.size() == 1);
+    CHECK(runs[0].at("messages") == nlohmann::json{"msg_1"});
     CHECK(worker.as_person("GET", "/api/runs/none").status == 404);
     CHECK(worker.as_person("GET", "/api/runs/00000000-0000-0000-0000-000000000000").status == 404);
     CHECK(request(worker.port(), "GET", "/api/runs").status == 401);

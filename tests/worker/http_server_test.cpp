@@ -74,5 +74,57 @@ TEST_CASE("an address in use is an error that names it", "[worker][http]") {
     const http_server first{any_port, echo, {}};
     const listen_address taken{"127.0.0.1", first.port()};
     CHECK_THROWS_WITH((http_server{taken, echo, {}}), containing(std::to_string(first.port())));
-    CHECK_THROWS_WITH((http_server{{"not an address", 0}, echo, {}}), containing("TIDESYNC_LISTEN"));
+    CHECK_THROWS_WITH(
+        (http_server{{"not an address", 0}, echo, {}}), containing("not an address is not an IP address"));
+}
+
+TEST_CASE("one path may be sent larger bodies, announced or in chunks, and only so many at once", "[worker][http]") {
+    http_server::limits limits;
+    limits.body_bytes_max = 1024;
+    limits.larger = {.path = "/large", .bytes_max = 8192, .at_once_max = 2};
+    http_server server{
+        any_port,
+        [](const http_request& request) {
+            http_response answer;
+            answer.body = std::to_string(request.body.size());
+            return answer;
+        },
+        limits};
+    const auto announced = [&](const std::string& target, std::size_t bytes) {
+        return request(server.port(), "POST", target, {}, std::string(bytes, 'a'));
+    };
+    const auto chunked = [&](const std::string& target, std::size_t chunks) {
+        raw_connection connection{server.port()};
+        auto text = "POST " + target + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (std::size_t i = 0; i < chunks; ++i) text += "200\r\n" + std::string(0x200, 'a') + "\r\n";
+        connection.send(text + "0\r\n\r\n");
+        return connection.receive(10s).value_or(http_answer{});
+    };
+    CHECK(announced("/large", 8192).body == "8192");
+    CHECK(announced("/large?a=b", 8192).body == "8192");
+    CHECK(announced("/large", 8193).status == 413);
+    CHECK(announced("/", 1024).body == "1024");
+    CHECK(announced("/", 1025).status == 413);
+    CHECK(announced("/largest", 1025).status == 413);
+    CHECK(chunked("/large", 16).body == "8192");
+    CHECK(chunked("/large", 17).status == 413);
+    CHECK(chunked("/", 2).body == "1024");
+    CHECK(chunked("/", 3).status == 413);
+
+    {
+        raw_connection first{server.port()};
+        raw_connection second{server.port()};
+        for (auto* slow : {&first, &second})
+            slow->send("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 8192\r\n\r\nhalf");
+        const auto until = std::chrono::steady_clock::now() + 5s;
+        int status = 0;
+        while (status != 503 && std::chrono::steady_clock::now() < until) status = announced("/large", 8192).status;
+        CHECK(status == 503);
+        CHECK(announced("/large", 1024).status == 200); // as small as any other
+        CHECK(announced("/", 1024).status == 200);
+    }
+    const auto until = std::chrono::steady_clock::now() + 5s;
+    int status = 0;
+    while (status != 200 && std::chrono::steady_clock::now() < until) status = announced("/large", 8192).status;
+    CHECK(status == 200);
 }

@@ -16,11 +16,30 @@ TEST_CASE("migrate makes both parts once, even when several start at the same ti
             replicas.emplace_back([&] {
                 migrate(store.address(), schema_part::production);
                 migrate(store.address(), schema_part::run_store);
+                migrate(store.address(), schema_part::scheduler);
             });
     }
     CHECK(missing_schema(store.address(), schema_part::run_store).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::production).problem.empty());
-    CHECK(store.value("SELECT count(*) FROM tidesync.schema_version") == "2");
+    CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
+    CHECK(
+        store.value("SELECT string_agg(part || version, ' ' ORDER BY part, version) FROM tidesync.schema_version") ==
+        "production1 run_store1 run_store2 scheduler1");
+}
+
+TEST_CASE(
+    "a database of the first release, which knew two parts, takes the scheduler and the later files",
+    "[worker][migrate]") {
+    const pair_of_databases databases;
+    const auto& store = databases.production;
+    store.run("DROP TABLE tidesync.delivery_alarm; DELETE FROM tidesync.schema_version WHERE (part, version) = "
+              "('run_store', 2);"
+              "ALTER TABLE tidesync.schema_version ADD CONSTRAINT schema_version_part_check "
+              "CHECK (part IN ('run_store', 'production'))");
+    CHECK(migrate(store.address(), schema_part::scheduler).to == 1);
+    CHECK(migrate(store.address(), schema_part::run_store).from == 1);
+    CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
+    CHECK(missing_schema(store.address(), schema_part::run_store).problem.empty());
 }
 
 TEST_CASE("a schema newer than the binary is refused by name", "[worker][migrate]") {

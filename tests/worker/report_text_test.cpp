@@ -36,3 +36,30 @@ TEST_CASE("a run whose worker fell silent is shown as lost", "[worker][report]")
     run.alive = true;
     CHECK(runs_table({run}).find("lost") == std::string::npos);
 }
+
+TEST_CASE("messages that QStash gave up stand below the history, with what they were answered", "[worker][report]") {
+    CHECK(alarms_table({}).empty());
+    const delivery_alarm known{
+        .source_message_id = "msg_1",
+        .received_at = "2026-11-21T06:00:02.000Z",
+        .schedule_id = "scd_1",
+        .url = "https://sync.example.com",
+        .method = "POST",
+        .status = 503,
+        .retried = 3,
+        .max_retries = 3,
+        .dlq_id = "1-0",
+        .response = "no",
+        .run_id = "5f1e9927"};
+    delivery_alarm bare;
+    bare.source_message_id = "msg_2";
+    bare.received_at = "2026-11-21T05:00:02.000Z";
+    CHECK(
+        alarms_table({known, bare}) ==
+        "\n  messages that QStash gave up, and what the last try was answered\n\n"
+        "  received (UTC)             message   schedule   status   tries   dead letter   run\n"
+        "  ---------------------------------------------------------------------------------------\n"
+        "  2026-11-21T06:00:02.000Z   msg_1     scd_1      503      4       1-0           5f1e9927\n"
+        "  2026-11-21T05:00:02.000Z   msg_2     -          -        -       -             -\n"
+        "  msg_1: no\n");
+}

@@ -5,6 +5,7 @@
 #include "jobs/stores/postgres/failure.hpp"
 
 #include <fmt/format.h>
+#include <mutex>
 #include <set>
 #include <thread>
 

@@ -18,7 +18,8 @@ environment complete() {
         {"QSTASH_CURRENT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z"},
         {"QSTASH_NEXT_SIGNING_KEY", "sig_8hTestNextKeyOnlyForTestsPqrs"},
         {"TIDESYNC_PUBLIC_URL", "https://sync.example.com"},
-        {"TIDESYNC_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef"}};
+        {"TIDESYNC_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef"},
+        {"QSTASH_TOKEN", "a-qstash-token-only-for-tests"}};
 }
 
 bool mention(const std::vector<std::string>& texts, std::string_view word) {
@@ -53,6 +54,8 @@ TEST_CASE("complete settings load without a word", "[worker][settings]") {
     CHECK(loaded.values.slave.conninfo().find("verify-full") != std::string::npos);
     CHECK(loaded.values.signing_keys.size() == 2);
     CHECK(loaded.values.listen.port == 8090);
+    CHECK(loaded.values.qstash_url == "https://qstash.upstash.io");
+    CHECK(loaded.values.qstash_token.reveal() == "a-qstash-token-only-for-tests");
 }
 
 TEST_CASE("every missing setting is reported at once, by name", "[worker][settings]") {
@@ -69,6 +72,38 @@ TEST_CASE("every missing setting is reported at once, by name", "[worker][settin
 TEST_CASE("a job needs databases only", "[worker][settings]") {
     const auto loaded = load_settings({}, purpose::job);
     CHECK(loaded.problems.size() == 2);
+}
+
+TEST_CASE("what calls QStash needs the token, and only a new schedule the public URL", "[worker][settings]") {
+    const auto asking = load_settings({}, purpose::qstash);
+    CHECK(asking.problems.size() == 1);
+    CHECK(mention(asking.problems, "QSTASH_TOKEN"));
+    const auto creating = load_settings({}, purpose::schedule);
+    CHECK(creating.problems.size() == 2);
+    CHECK(mention(creating.problems, "TIDESYNC_PUBLIC_URL"));
+    CHECK(load_settings({}, purpose::setup).problems.size() == 7);
+
+    auto env = complete();
+    env.erase("QSTASH_TOKEN");
+    const auto serving = load_settings(env, purpose::serve);
+    CHECK(serving.problems.empty());
+    CHECK(mention(serving.notes, "QSTASH_TOKEN"));
+}
+
+TEST_CASE("the address of QStash is taken in every form that people know", "[worker][settings]") {
+    for (const auto* url :
+         {"https://qstash-eu.example.com", "https://qstash-eu.example.com/", "https://qstash-eu.example.com/v2",
+          "https://qstash-eu.example.com/v2/publish/"}) {
+        auto env = complete();
+        env["QSTASH_URL"] = url;
+        const auto loaded = load_settings(env, purpose::qstash);
+        CAPTURE(url);
+        CHECK(loaded.problems.empty());
+        CHECK(loaded.values.qstash_url == "https://qstash-eu.example.com");
+    }
+    auto env = complete();
+    env["QSTASH_URL"] = "http://127.0.0.1:8080";
+    CHECK(load_settings(env, purpose::qstash).values.qstash_url == "http://127.0.0.1:8080");
 }
 
 TEST_CASE("bad settings are refused with what was expected, and without their value", "[worker][settings]") {
@@ -96,6 +131,15 @@ TEST_CASE("bad settings are refused with what was expected, and without their va
         {"TIDESYNC_CLOCK_TOLERANCE", "5s", "0 to 60"},
         {"TIDESYNC_DRAIN_LIMIT", "hunter2secret", "0 to 3600"},
         {"QSTASH_CURRENT_SIGNING_KEY", "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", "development"},
+        {"QSTASH_URL", "http://qstash.example.com", "must be https"},
+        {"QSTASH_URL", "https://user:hunter2secret@qstash.example.com", "expected https://host"},
+        {"QSTASH_URL", "https://qstash.example.com/hunter2secret", "expected https://host"},
+        {"QSTASH_URL", "qstash.example.com", "expected https://host"},
+        {"QSTASH_URL", "https://qstash.example.com:0", "no origin"},
+        {"QSTASH_TOKEN", "Bearer hunter2secret", "no `Bearer`"},
+        {"QSTASH_TOKEN", "\"hunter2secret\"", "no quotes"},
+        {"QSTASH_TOKEN", "hunter2secret\nX: 1", "visible"},
+        {"QSTASH_TOKEN", "sig_hunter2secret", "signing key"},
         {"QSTASH_CURRENT_SIGNING_KEY", "short", "QSTASH_CURRENT_SIGNING_KEY"},
         {"QSTASH_NEXT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z", "same"}};
     for (const auto& wrong : cases) {
@@ -133,6 +177,101 @@ TEST_CASE("public development keys need --insecure-dev and a loopback address", 
     CHECK(load_settings(env, purpose::serve, "", true).problems.empty());
     env["TIDESYNC_LISTEN"] = "0.0.0.0:8090";
     CHECK(load_settings(env, purpose::serve, "", true).problems.size() == 3);
+}
+
+namespace {
+
+constexpr const char* us_current = "sig_1aTestRegionKeyOnlyForTestsXy";
+constexpr const char* us_next = "sig_2bTestRegionKeyOnlyForTestsXy";
+constexpr const char* eu_current = "sig_3cTestRegionKeyOnlyForTestsXy";
+constexpr const char* eu_next = "sig_4dTestRegionKeyOnlyForTestsXy";
+
+environment with_both_regions() {
+    auto env = complete();
+    env["US_EAST_1_QSTASH_CURRENT_SIGNING_KEY"] = us_current;
+    env["US_EAST_1_QSTASH_NEXT_SIGNING_KEY"] = us_next;
+    env["EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY"] = eu_current;
+    env["EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY"] = eu_next;
+    return env;
+}
+
+std::vector<std::string> labels(const loading& loaded) {
+    std::vector<std::string> found;
+    for (const auto& key : loaded.values.signing_keys) found.push_back(key.label);
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("each region's pair of keys counts beside the plain one, or instead of it", "[worker][settings]") {
+    auto env = with_both_regions();
+    const auto all = load_settings(env, purpose::serve);
+    CHECK(all.problems.empty());
+    CHECK(
+        labels(all) ==
+        std::vector<std::string>{
+            "current", "next", "us-east-1/current", "us-east-1/next", "eu-central-1/current", "eu-central-1/next"});
+    CHECK(all.values.signing_keys.back().value == eu_next);
+
+    env.erase("QSTASH_CURRENT_SIGNING_KEY");
+    env.erase("QSTASH_NEXT_SIGNING_KEY");
+    env.erase("US_EAST_1_QSTASH_CURRENT_SIGNING_KEY");
+    env["US_EAST_1_QSTASH_NEXT_SIGNING_KEY"] = ""; // as good as not set
+    const temporary_file file{std::string{eu_next} + "\n"};
+    env.erase("EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY");
+    env["EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY_FILE"] = file.path;
+    const auto one = load_settings(env, purpose::serve);
+    CHECK(one.problems.empty());
+    CHECK(labels(one) == std::vector<std::string>{"eu-central-1/current", "eu-central-1/next"});
+    CHECK(one.values.signing_keys.back().value == eu_next);
+}
+
+TEST_CASE("half a pair of keys is a problem that names the missing one", "[worker][settings]") {
+    const std::vector<std::string> pairs[] = {
+        {"QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"},
+        {"US_EAST_1_QSTASH_CURRENT_SIGNING_KEY", "US_EAST_1_QSTASH_NEXT_SIGNING_KEY"},
+        {"EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY", "EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY"}};
+    for (const auto& pair : pairs)
+        for (const auto& missing : pair) {
+            auto env = with_both_regions();
+            env.erase(missing);
+            const auto loaded = load_settings(env, purpose::serve);
+            CAPTURE(missing);
+            REQUIRE(loaded.problems.size() == 1);
+            CHECK(loaded.problems.front().starts_with(missing + ": not set"));
+        }
+    auto env = complete();
+    env.erase("QSTASH_CURRENT_SIGNING_KEY");
+    env.erase("QSTASH_NEXT_SIGNING_KEY");
+    env["US_EAST_1_QSTASH_CURRENT_SIGNING_KEY"] = us_current;
+    const auto loaded = load_settings(env, purpose::serve);
+    REQUIRE(loaded.problems.size() == 1); // the region is meant: the plain pair is not asked for
+    CHECK(loaded.problems.front().starts_with("US_EAST_1_QSTASH_NEXT_SIGNING_KEY"));
+}
+
+TEST_CASE("keys of regions are weighed as the plain ones are", "[worker][settings]") {
+    struct wrong {
+        const char* name;
+        const char* value;
+        const char* expected;
+    };
+    const wrong cases[] = {
+        {"US_EAST_1_QSTASH_NEXT_SIGNING_KEY", "short", "shorter"},
+        {"EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY", "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", "development"},
+        {"US_EAST_1_QSTASH_NEXT_SIGNING_KEY", us_current, "same as US_EAST_1_QSTASH_CURRENT_SIGNING_KEY"},
+        {"EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY", us_next, "same as US_EAST_1_QSTASH_NEXT_SIGNING_KEY"},
+        {"EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z",
+         "same as QSTASH_CURRENT_SIGNING_KEY"}};
+    for (const auto& wrong : cases) {
+        auto env = with_both_regions();
+        env[wrong.name] = wrong.value;
+        const auto loaded = load_settings(env, purpose::serve);
+        CAPTURE(wrong.name, wrong.value);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(loaded.problems.front().starts_with(wrong.name));
+        CHECK(mention(loaded.problems, wrong.expected));
+        CHECK_FALSE(mention(loaded.problems, "OnlyForTests"));
+    }
 }
 
 TEST_CASE("a setting can come from a file", "[worker][settings]") {

@@ -1,0 +1,52 @@
+#include "worker/ask_worker.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <memory>
+#include <stdexcept>
+
+namespace tidesync::worker {
+
+namespace {
+
+constexpr std::size_t answer_bytes_max = 16UL * 1024 * 1024;
+
+std::size_t take(char* bytes, std::size_t, std::size_t count, void* into) {
+    auto& body = static_cast<worker_answer*>(into)->body;
+    if (body.size() + count > answer_bytes_max) return 0;
+    body.append(bytes, count);
+    return count;
+}
+
+} // namespace
+
+worker_answer ask_worker(
+    const std::string& url, const std::vector<std::string>& headers, const std::optional<std::string>& body,
+    std::chrono::seconds limit) {
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl{curl_easy_init(), &curl_easy_cleanup};
+    if (!curl) throw std::runtime_error{"libcurl could not start"};
+    curl_slist* list = nullptr;
+    for (const auto& header : headers) list = curl_slist_append(list, header.c_str());
+    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> owner{list, &curl_slist_free_all};
+
+    worker_answer result;
+    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 5L);
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, static_cast<long>(limit.count()));
+    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &result);
+    if (body) {
+        curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
+        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->c_str());
+    }
+    if (const auto failed = curl_easy_perform(curl.get()); failed != CURLE_OK)
+        throw std::runtime_error{fmt::format("no answer from {}: {}", url, curl_easy_strerror(failed))};
+    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &result.status);
+    return result;
+}
+
+} // namespace tidesync::worker

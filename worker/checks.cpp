@@ -1,0 +1,92 @@
+#include "worker/checks.hpp"
+
+#include "jobs/stores/postgres/connection.hpp"
+#include "jobs/stores/postgres/failure.hpp"
+#include "worker/migrate.hpp"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <optional>
+
+namespace tidesync::worker {
+
+namespace {
+
+probe probe_database(const std::string& name, const postgres::address& where, std::optional<schema_part> part) {
+    probe result{name, where.describe(), {}};
+    try {
+        postgres::named(name, "asking for an answer", [&] {
+            auto connection = postgres::connect(where, name);
+            pqxx::work transaction{connection};
+            transaction.exec("SELECT 1");
+        });
+        if (part) {
+            const auto missing = missing_schema(where, *part);
+            if (!missing.problem.empty()) result.problem = fmt::format("{}: {}", missing.problem, missing.hint);
+        }
+    } catch (const postgres::error& e) {
+        result.problem = e.what();
+    }
+    return result;
+}
+
+} // namespace
+
+std::string_view to_string(check::state how) {
+    switch (how) {
+    case check::state::ok:
+        return "ok";
+    case check::state::wrong:
+        return "wrong";
+    case check::state::note:
+        break;
+    }
+    return "note";
+}
+
+void print(const check& line) {
+    fmt::print("  {:<6} {}\n", to_string(line.how), line.text);
+    if (!line.remedy.empty()) fmt::print("         {}\n", line.remedy);
+    std::fflush(stdout);
+}
+
+std::vector<check> wrong_settings(const loading& loaded) {
+    std::vector<check> lines;
+    lines.reserve(loaded.problems.size());
+    for (const auto& problem : loaded.problems) lines.push_back({check::state::wrong, problem, {}});
+    return lines;
+}
+
+std::vector<check> good_settings(const loading& loaded) {
+    std::vector<check> lines;
+    const auto ok = [&](std::string text) { lines.push_back({check::state::ok, std::move(text), {}}); };
+    const auto& values = loaded.values;
+    for (const auto& key : values.signing_keys) ok(fmt::format("signing key {} is set", key.label));
+    if (!values.public_url.empty()) ok(fmt::format("QStash calls {}", values.public_url));
+    if (!values.qstash_token.empty()) ok(fmt::format("token for QStash at {} is set", values.qstash_url));
+    ok(fmt::format("listens on {}:{}", values.listen.host, values.listen.port));
+    ok(fmt::format("job file: {}", values.job_file.empty() ? "none, defaults apply" : values.job_file));
+    ok(fmt::format(
+        "tables: include {}; exclude {}", fmt::join(values.rules.include, ", "),
+        values.rules.exclude.empty() ? "nothing" : fmt::format("{}", fmt::join(values.rules.exclude, ", "))));
+    for (const auto& note : loaded.notes) lines.push_back({check::state::note, note, {}});
+    return lines;
+}
+
+std::vector<probe> probe_databases(const settings& values) {
+    std::vector<probe> probes;
+    if (values.slave.given()) probes.push_back(probe_database("slave", values.slave, std::nullopt));
+    if (values.production.given())
+        probes.push_back(probe_database("production", values.production, schema_part::production));
+    if (values.run_store.given())
+        probes.push_back(probe_database("run store", values.run_store, schema_part::run_store));
+    return probes;
+}
+
+check check_of(const probe& probe) {
+    if (probe.problem.empty()) return {check::state::ok, fmt::format("{} {}", probe.name, probe.where), {}};
+    return {check::state::wrong, fmt::format("{} {}: {}", probe.name, probe.where, probe.problem), {}};
+}
+
+} // namespace tidesync::worker

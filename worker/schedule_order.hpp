@@ -1,0 +1,56 @@
+#pragma once
+
+#include "qstash/client.hpp"
+#include "worker/settings.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+/// What a schedule of ours should be. Nothing here calls anybody.
+namespace tidesync::worker {
+
+/// What a person may choose about a schedule.
+struct schedule_order {
+    std::string job = "slave-to-prod";
+    std::string schedule_id{};        ///< empty: `tidesync-<job>`, so that creating twice never makes two
+    std::string cron = "0 */6 * * *"; ///< in UTC, or in `timezone`, or in a zone that it names itself
+    std::string timezone{};           ///< Area/City
+    int retries = 2;
+    std::optional<std::chrono::seconds> timeout{}; ///< nothing: 30 s, or more where TIDESYNC_DELIVERY_WAIT needs more
+    std::string parameters{};                      ///< JSON object for the job; empty: `{}`
+};
+
+/// Why an order or an action cannot be carried out.
+struct bad_order {
+    std::string message;
+    std::string hint; ///< what to say instead
+};
+
+/// The id that a job's schedule has unless someone chose another.
+[[nodiscard]] std::string default_schedule_id(std::string_view job);
+
+/// The shortest timeout of a delivery that outlives the worker's own wait for the end of a run.
+[[nodiscard]] std::chrono::seconds shortest_timeout(const settings&);
+
+/// The address that starts a job.
+[[nodiscard]] std::string job_url(const settings&, std::string_view job);
+
+/// What QStash is to be told. Calls nobody.
+/// @param jobs  the names that exist
+[[nodiscard]] std::variant<qstash::schedule_request, bad_order>
+request_for(const schedule_order&, const settings&, const std::vector<std::string>& jobs);
+
+/// What a schedule has to be replaced with, so that it calls this worker as it should. What a person chose stays: cron,
+/// retries, a timeout that is long enough, parameters that can be used, headers, labels.
+/// @returns nothing when it is right as it is
+[[nodiscard]] std::optional<qstash::schedule_request>
+correction_of(const qstash::schedule&, const settings&, std::string_view job);
+
+/// @returns what is wrong with a schedule id; nothing when it can stand in a path
+[[nodiscard]] std::optional<bad_order> refuse_schedule_id(std::string_view);
+
+} // namespace tidesync::worker

@@ -1,0 +1,71 @@
+#include "worker/schedule_routes.hpp"
+
+#include "worker/answers.hpp"
+#include "worker/log.hpp"
+#include "worker/schedule_actions.hpp"
+#include "worker/schedule_text.hpp"
+#include "worker/schedules.hpp"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace tidesync::worker {
+
+namespace {
+
+// A request holds one of the server's handlers meanwhile.
+constexpr std::chrono::seconds call_limit{12};
+
+http_response answer(const qstash_failure& failure) {
+    return error_answer(failure.http_status, failure.code, failure.message, failure.hint);
+}
+
+/// Calls QStash for a request. A failure becomes an answer: 502 and 503 mean QStash, never us.
+template <typename Body>
+http_response ask_qstash(const settings& config, Body&& body) {
+    if (config.qstash_token.empty()) return answer(no_qstash_token());
+    try {
+        qstash::client client{qstash_client(config, call_limit)};
+        return body(client);
+    } catch (const qstash::api_error& e) {
+        const auto failure = explain(e);
+        log::event(log::level::warn, "QStash did not do it", {{"code", failure.code}, {"error", failure.message}});
+        return answer(failure);
+    } catch (const std::invalid_argument& e) { // what was read from QStash can not always be sent back
+        return error_answer(400, "bad_request", e.what(), "create the schedule anew: `tidesync schedule create`");
+    }
+}
+
+} // namespace
+
+http_response list_schedules(const services& with) {
+    return ask_qstash(with.config, [](qstash::client& client) {
+        const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        auto schedules = nlohmann::ordered_json::array();
+        for (const auto& schedule : client.list_schedules()) schedules.push_back(schedule_document(schedule, now));
+        return json_answer(200, {{"success", true}, {"schedules", std::move(schedules)}});
+    });
+}
+
+http_response change_schedule(const services& with, const http_request& request) {
+    const auto parsed = parse_action(request.body);
+    if (const auto* wrong = std::get_if<bad_order>(&parsed))
+        return error_answer(400, "bad_request", wrong->message, wrong->hint);
+    const auto& action = std::get<schedule_action>(parsed);
+    return ask_qstash(with.config, [&](qstash::client& client) {
+        const auto performed = perform(action, client, with.config, with.jobs);
+        if (const auto* wrong = std::get_if<bad_order>(&performed))
+            return error_answer(400, "bad_request", wrong->message, wrong->hint);
+        const auto& change = std::get<schedule_change>(performed);
+        log::event(
+            log::level::info, "schedule changed",
+            {{"action", std::string{to_string(action.what)}},
+             {"schedule", change.schedule_id},
+             {"remote", request.remote}});
+        nlohmann::ordered_json document{{"success", true}, {"scheduleId", change.schedule_id}};
+        if (!change.message_id.empty()) document["messageId"] = change.message_id;
+        return json_answer(200, document);
+    });
+}
+
+} // namespace tidesync::worker

@@ -1,0 +1,93 @@
+#include "worker/schedules.hpp"
+
+#include "qstash/cron.hpp"
+#include "worker/utc.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <fmt/format.h>
+#include <random>
+#include <stdexcept>
+
+namespace tidesync::worker {
+
+namespace {
+
+bool is_manual_label(std::string_view name) {
+    return std::ranges::equal(
+        name, std::string_view{"x-manual-trigger"}, [](unsigned char a, char b) { return std::tolower(a) == b; });
+}
+
+} // namespace
+
+qstash::client_settings qstash_client(const settings& config, std::chrono::seconds limit) {
+    qstash::client_settings result;
+    result.url = config.qstash_url;
+    result.token = config.qstash_token.reveal();
+    result.total_limit = limit;
+    return result;
+}
+
+placed_schedule place_schedule(qstash::client& client, const qstash::schedule_request& request) {
+    placed_schedule placed;
+    try {
+        placed.paused = client.get_schedule(request.schedule_id).paused;
+        placed.replaced = true;
+    } catch (const qstash::not_found&) { // then it is the first one
+        placed.replaced = false;
+    }
+    placed.schedule_id = client.create_schedule(request);
+    // QStash does not promise that a schedule stays paused when it is replaced.
+    if (placed.paused) client.pause_schedule(placed.schedule_id);
+    return placed;
+}
+
+std::string trigger_schedule(qstash::client& client, const std::string& schedule_id) {
+    auto message = qstash::message_of(client.get_schedule(schedule_id));
+    message.delay.reset(); // now means now
+    std::erase_if(message.forward, [](const auto& header) { return is_manual_label(header.first); });
+    message.forward.emplace_back("x-manual-trigger", "true");
+    return client.publish(message, fresh_deduplication_id()).message_id;
+}
+
+std::string fresh_deduplication_id() {
+    std::random_device random;
+    return fmt::format("tidesync-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+std::optional<std::chrono::sys_seconds> next_tick(const qstash::schedule& schedule, std::chrono::sys_seconds now) {
+    if (schedule.paused) return std::nullopt;
+    if (schedule.next_tick) return std::chrono::floor<std::chrono::seconds>(*schedule.next_tick);
+    try {
+        return qstash::cron::parse(schedule.cron).next(now);
+    } catch (const std::invalid_argument&) {
+        return std::nullopt; // QStash took it, so it is no mistake of anybody here
+    }
+}
+
+qstash_failure explain(const qstash::api_error& error) {
+    if (const auto* limited = dynamic_cast<const qstash::rate_limited*>(&error))
+        return {
+            503, "qstash_rate_limited", error.what(),
+            limited->reset ? fmt::format("QStash answers again from {} on", utc_text(*limited->reset))
+                           : "nothing is wrong: ask again in a minute"};
+    if (dynamic_cast<const qstash::not_found*>(&error) != nullptr)
+        return {404, "not_found", error.what(), "`tidesync schedule list` shows the ids there are"};
+    if (dynamic_cast<const qstash::unauthorized*>(&error) != nullptr)
+        return {
+            502, "qstash_refused", error.what(),
+            "copy QSTASH_TOKEN from the QStash console; QSTASH_URL must be the same region's"};
+    if (dynamic_cast<const qstash::unreachable*>(&error) != nullptr)
+        return {
+            error.status == 0 ? 504 : 502, "qstash_unreachable", error.what(),
+            "is QSTASH_URL right, and may this machine reach it?"};
+    return {502, "qstash_refused", error.what(), "QStash took the token, but not the call: its answer says why"};
+}
+
+qstash_failure no_qstash_token() {
+    return {
+        503, "not_configured", "this worker has no QSTASH_TOKEN, so it cannot ask QStash about schedules",
+        "set QSTASH_TOKEN (the QStash console shows it), or QSTASH_TOKEN_FILE, and restart the worker"};
+}
+
+} // namespace tidesync::worker
