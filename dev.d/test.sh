@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The tests: all of them under address and undefined-behaviour sanitizers, those tagged [threads] under the thread
-# sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest.
+# sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest, and the tests that let the
+# official client of QStash loose on our servers.
 
 passed=0
 failed=0
@@ -8,17 +9,40 @@ skipped=0
 
 dev_test() {
     need build demo test
+    if [[ $# -eq 0 ]]; then need conformance; fi
     build_preset dev
     start_servers
     export UBSAN_OPTIONS=print_stacktrace=1
     run_tests dev "$@"
     if [[ $# -eq 0 ]]; then
+        test_conformance
         test_threads
     else
-        say "The thread sanitizer's part is left to ./dev test without arguments."
+        say "Conformance and the thread sanitizer's part are left to ./dev test without arguments."
     fi
     keep_server_logs
     finish_tests
+}
+
+# With the binary that users get: another compiler made it than the sanitizers', and has mistakes of its own.
+# Where the suite cannot run it has failed: nothing was proven.
+test_conformance() {
+    local log=$root/build/logs/test-conformance.log status=0 p=0 f=0
+    build_preset release tidesync
+    export TIDESYNC_BINARY=$root/build/release/tidesync
+    task conformance "$log" tests/conformance/run || status=$?
+    if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
+    fi
+    if [[ $f -eq 0 && ($status -ne 0 || $p -eq 0) ]]; then
+        say "${red}The conformance tests did not run to their end.${plain} From ${log#"$root"/}:"
+        tail -n 20 "$log" >&2
+        f=1
+    elif [[ $f -gt 0 ]]; then
+        awk '/^not ok /{ show = 1; print; next } !/^    /{ show = 0 } show && ++lines <= 300' "$log" >&2
+    fi
+    passed=$((passed + p)) failed=$((failed + f))
+    report conformance "$p passed, $f failed, $(sed -n 's/^\(covered [0-9]* calls\).*/\1/p' "$log"), in $(elapsed)"
 }
 
 test_threads() {
