@@ -10,6 +10,7 @@
 #include "worker/transactions.hpp"
 #include "worker/version.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -41,18 +42,25 @@ constexpr development_user development_users[] = {
 /// Whose messages these are when there is one account: its token is a setting.
 constexpr const char* only_account = "default";
 
-std::vector<local::api::account> settle_accounts(const local::store& store, const settings& config, bool dev) {
+std::vector<local::api::account> accounts_of(const settings& config, bool dev) {
+    if (!dev) return {{only_account, std::string{config.qstash_token.reveal()}}};
     std::vector<local::api::account> accounts;
-    if (dev) {
-        for (const auto& user : development_users) {
-            store.give_keys(user.name, {user.current_key, user.next_key}, true); // a client knows the server by them
-            accounts.push_back({user.name, user.token});
-        }
-        return accounts;
-    }
-    store.give_keys(only_account, {config.signing_keys.at(0).value, config.signing_keys.at(1).value}, false);
-    accounts.push_back({only_account, std::string{config.qstash_token.reveal()}});
+    for (const auto& user : development_users) accounts.push_back({user.name, user.token});
     return accounts;
+}
+
+std::vector<std::string> names_of(const std::vector<local::api::account>& accounts) {
+    std::vector<std::string> names;
+    for (const auto& account : accounts) names.push_back(account.name);
+    return names;
+}
+
+void give_keys(const local::store& store, const settings& config, bool dev) {
+    if (dev)
+        for (const auto& user : development_users) // a client knows the server by them, so always these
+            store.give_keys(user.name, {user.current_key, user.next_key}, true);
+    else
+        store.give_keys(only_account, {config.signing_keys.at(0).value, config.signing_keys.at(1).value}, false);
 }
 
 http_response to_http(local::response&& answer) {
@@ -112,15 +120,30 @@ exit_code qstash_local(const command& command) {
     if (command.dev) migrate(config.scheduler.store, schema_part::scheduler);
     if (!scheduler_is_there(config, command)) return exit_code::configuration;
 
+    const auto accounts = accounts_of(config, command.dev);
+    // The loop has connections of its own: callers that wait for a lock must not delay deliveries.
     transactions connections{"scheduler store", config.scheduler.store};
-    const local::store store{[&](auto activity, const auto& body) { connections.run(activity, body); }};
+    transactions loop_connections{"scheduler store", config.scheduler.store};
+    const auto over = [](transactions& on) {
+        return [&on](std::string_view activity, const auto& body) { on.run(activity, body); };
+    };
+    const local::store store{over(connections), names_of(accounts)};
+    const local::store loop_store{over(loop_connections), names_of(accounts)};
+    const auto present = store.read_accounts();
+    if (command.dev && std::ranges::find(present, only_account) != present.end()) {
+        explain_failure(
+            command, "configuration",
+            fmt::format(
+                "{} holds the messages of a scheduler that ran without --dev: everybody knows the keys of --dev",
+                config.scheduler.store.describe()),
+            "give --dev a database of its own in TIDESYNC_QSTASH_DATABASE_URL, or leave --dev out");
+        return exit_code::configuration;
+    }
+    give_keys(store, config, command.dev);
     local::scheduler scheduler{
-        store, {.policy = config.scheduler.policy, .ticks = {.catch_up = command.catch_up}}, {report}};
+        loop_store, {.policy = config.scheduler.policy, .ticks = {.catch_up = command.catch_up}}, {report}};
     const local::api api{
-        store,
-        {.accounts = settle_accounts(store, config, command.dev), .policy = config.scheduler.policy, .made = [&] {
-             scheduler.wake();
-         }}};
+        store, {.accounts = accounts, .policy = config.scheduler.policy, .made = [&] { scheduler.wake(); }}};
     http_server::limits limits;
     limits.header_bytes_max = 32U * 1024;
     limits.header_fields_max = 256;

@@ -86,16 +86,15 @@ outgoing request_of(const attempt& made, std::chrono::sys_seconds signed_at, std
     return request;
 }
 
-std::vector<new_message>
-callbacks_of(const attempt& made, const attempt_result& result, const next_step& step, time_point now) {
-    std::vector<new_message> messages;
+attempt_end end_of(const attempt& made, const attempt_result& result, const next_step& step, time_point now) {
+    attempt_end end{.step = step, .callbacks = {}, .failure_callbacks = {}};
     const auto& options = made.message.options;
     if (!options.callback.url.empty())
-        messages.push_back(callback_message(made, options.callback, callback_body(made, result, {}), now));
+        end.callbacks.push_back(callback_message(made, options.callback, callback_body(made, result, {}), now));
     if (!options.failure_callback.url.empty() && std::holds_alternative<failed>(step))
-        messages.push_back(
+        end.failure_callbacks.push_back(
             callback_message(made, options.failure_callback, callback_body(made, result, dlq_id_of(made, now)), now));
-    return messages;
+    return end;
 }
 
 } // namespace tidesync::qstash::local

@@ -24,8 +24,8 @@ struct tick_rules {
 [[nodiscard]] outgoing
 request_of(const attempt&, std::chrono::sys_seconds signed_at, std::chrono::seconds response_limit);
 
-/// The messages that report about an attempt: the callback after each, the failure callback when it was the last.
-[[nodiscard]] std::vector<new_message>
-callbacks_of(const attempt&, const attempt_result&, const next_step&, time_point now);
+/// What is to be recorded about an attempt: the step, and the messages that report about it, a callback after each
+/// attempt and a failure callback when it was the last.
+[[nodiscard]] attempt_end end_of(const attempt&, const attempt_result&, const next_step&, time_point now);
 
 } // namespace tidesync::qstash::local

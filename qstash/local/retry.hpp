@@ -13,7 +13,7 @@ namespace tidesync::qstash::local {
 
 /// What one attempt came to.
 struct attempt_result {
-    int status = 0;        ///< 0: there was no answer
+    int status = 0;          ///< 0: there was no answer
     header_fields headers{}; ///< of the answer, names in lower case
     std::string body{};      ///< what was kept of it
     std::string error{};     ///< without an answer: why, such as `context deadline exceeded`

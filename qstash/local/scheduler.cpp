@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <stdexcept>
 
 namespace tidesync::qstash::local {
@@ -26,7 +27,7 @@ scheduler::scheduler(const store& shared, settings with, observer watching)
     , observer_{std::move(watching)}
     , sender_{settings_.policy, settings_.sending}
     , leases_kept_{steady_clock::now()}
-    , forgotten_{steady_clock::now()} {}
+    , forget_at_{steady_clock::now()} {}
 
 void scheduler::run(const std::stop_token& stop) {
     const std::stop_callback wakes{stop, [this] { wake(); }};
@@ -60,7 +61,7 @@ std::vector<std::int64_t> scheduler::held() const {
 std::chrono::milliseconds scheduler::step() {
     record();
     const auto time = now();
-    keep_leases(time);
+    keep_leases();
     forget_old(time);
     const auto due = store_.next_due();
     if (!due) return settings_.poll;
@@ -68,7 +69,7 @@ std::chrono::milliseconds scheduler::step() {
     const int fired = store_.fire_schedules(
         time, schedules_at_once, [&](const due_schedule& schedule) { return plan(schedule, time); });
     const bool claimed = claim(time);
-    // Neither: other replicas hold what is due, or this one is full. Do not ask again at once.
+    // Neither: other replicas hold what is due, or there is no room. Do not ask again at once.
     return fired > 0 || claimed ? std::chrono::milliseconds{0} : settings_.poll;
 }
 
@@ -86,57 +87,101 @@ tick scheduler::plan(const due_schedule& schedule, time_point time) {
 }
 
 void scheduler::record() {
-    while (!answers_.empty()) {
-        const auto& answer = answers_.back();
-        const auto found = attempts_.find(answer.id);
-        const auto& made = found->second;
-        const auto time = now();
-        const auto step = decide(answer.result, made.message.options, made.retried, time);
-        const attempt_end end{.step = step, .callbacks = callbacks_of(made, answer.result, step, time)};
-        if (!store_.end_attempt(made, answer.result, end, time))
-            observer_.warn("an answer came after its lease had ended", {{"message", made.message.message_id}});
-        else if (std::holds_alternative<failed>(step))
-            observer_.warn(
-                "message failed for good", {{"message", made.message.message_id},
-                                            {"url", place_of(made.message.options.destination)},
-                                            {"status", std::to_string(answer.result.status)},
-                                            {"error", answer.result.error},
-                                            {"dlq", dlq_id_of(made, time)}});
-        attempts_.erase(found);
-        answers_.pop_back();
+    if (answers_.empty()) return;
+    const auto time = now();
+    int in_a_row = 0;
+    for (auto left = answers_.size(); left > 0; --left) {
+        keep_leases();
+        auto answer = std::move(answers_.front());
+        answers_.pop_front();
+        try {
+            record_one(answer, time);
+            in_a_row = 0;
+        } catch (const std::exception&) {
+            // Perhaps it is this answer that cannot be stored: next time without what the destination said.
+            answer.result.headers.clear();
+            answer.result.body.clear();
+            answers_.push_back(std::move(answer));
+            if (++in_a_row == 2) throw; // it is the store
+        }
     }
 }
 
-void scheduler::keep_leases(time_point time) {
+void scheduler::record_one(const incoming& answer, time_point time) {
+    const auto found = attempts_.find(answer.id);
+    const auto& made = found->second;
+    const auto step = decide(answer.result, made.message.options, made.retried, time);
+    const auto what = store_.end_attempt(made, answer.result, end_of(made, answer.result, step, time), time);
+    if (what == recorded::nothing)
+        observer_.warn("an answer came after its lease had ended", {{"message", made.message.message_id}});
+    else if (what == recorded::step && std::holds_alternative<failed>(step))
+        observer_.warn(
+            "message failed for good", {{"message", made.message.message_id},
+                                        {"url", place_of(made.message.options.destination)},
+                                        {"status", std::to_string(answer.result.status)},
+                                        {"error", answer.result.error},
+                                        {"dlq", dlq_id_of(made, time)}});
+    bytes_under_way_ -= made.message.body.size();
+    attempts_.erase(found);
+}
+
+void scheduler::keep_leases() {
     if (steady_clock::now() - leases_kept_ < settings_.lease / 6) return;
-    store_.keep_leases(held(), time, settings_.lease);
+    store_.keep_leases(held(), now(), settings_.lease);
     leases_kept_ = steady_clock::now();
 }
 
+claim_limits scheduler::room() const {
+    claim_limits most;
+    most.rows_max = settings_.under_way_max - static_cast<int>(attempts_.size());
+    if (bytes_under_way_ >= settings_.bytes_under_way_max) most.rows_max = 0;
+    std::map<std::string, int> by_host;
+    for (const auto& [token, attempt] : attempts_) ++by_host[attempt.host];
+    for (const auto& [host, count] : by_host)
+        // A host gets a share at once, and no further one before half of that is free again.
+        if (count > settings_.under_way_of_host_max / 2) most.full_hosts.push_back(host);
+    most.rows_of_host_max = settings_.under_way_of_host_max / 2;
+    return most;
+}
+
 bool scheduler::claim(time_point time) {
-    const int room = settings_.under_way_max - static_cast<int>(attempts_.size());
-    if (room <= 0) return false;
-    auto claimed = store_.claim_messages(time, settings_.lease, room);
+    const auto most = room();
+    if (most.rows_max <= 0) return false;
+    std::vector<std::int64_t> claimed;
+    for (auto& attempt : store_.claim_messages(time, settings_.lease, most)) {
+        claimed.push_back(attempt.lease_token);
+        bytes_under_way_ += attempt.message.body.size();
+        attempts_.emplace(claimed.back(), std::move(attempt));
+    }
+    // Receivers compare with their own clocks, so this is not the store's.
     const auto signed_at = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    for (auto& attempt : claimed) {
-        sender_.start(request_of(attempt, signed_at, settings_.response_limit));
-        const auto token = attempt.lease_token;
-        attempts_.emplace(token, std::move(attempt));
+    for (const auto token : claimed) {
+        try {
+            sender_.start(request_of(attempts_.at(token), signed_at, settings_.response_limit));
+        } catch (const std::exception& e) {
+            answers_.push_back({.id = token, .result = {.status = 0, .headers = {}, .body = {}, .error = e.what()}});
+        }
     }
     return !claimed.empty();
 }
 
-void scheduler::forget_old(time_point time) {
-    if (steady_clock::now() - forgotten_ < forget_every) return;
-    store_.forget_old(time, settings_.kept_for, forgotten_at_once);
-    forgotten_ = steady_clock::now();
+void scheduler::forget_old(time_point time) noexcept {
+    if (steady_clock::now() < forget_at_) return;
+    forget_at_ = steady_clock::now() + forget_every;
+    try {
+        if (store_.forget_old(time, settings_.kept_for, forgotten_at_once) == forgotten_at_once)
+            forget_at_ = steady_clock::now(); // there is more
+    } catch (const std::exception& e) {
+        // Deliveries matter more: this waits for its next turn.
+        observer_.warn("old messages could not be forgotten", {{"error", e.what()}});
+    }
 }
 
 void scheduler::drain() {
     const auto until = steady_clock::now() + settings_.drain_limit;
     try {
         while (!attempts_.empty() && steady_clock::now() < until) {
-            keep_leases(now());
+            keep_leases();
             auto ended = sender_.work(std::chrono::milliseconds{100});
             std::ranges::move(ended, std::back_inserter(answers_));
             record();

@@ -5,6 +5,7 @@
 #include "qstash/local/store.hpp"
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <stop_token>
@@ -34,8 +35,10 @@ public:
         std::chrono::milliseconds poll{500};      ///< at the latest; a tick or a publish here ends the wait earlier
         std::chrono::seconds drain_limit{10};     ///< how long attempts under way may go on at the end
         std::chrono::seconds kept_for{7 * 86400}; ///< messages that are over, their logs, and dead letters
-        int under_way_max = 64;
-        std::function<time_point()> clock{}; ///< for tests; nothing: the store's
+        int under_way_max = 256;
+        int under_way_of_host_max = 32;                       ///< so that an application that hangs stops nobody else
+        std::size_t bytes_under_way_max = 64UL * 1024 * 1024; ///< of bodies
+        std::function<time_point()> clock{};                  ///< for tests; nothing: the store's
     };
 
     /// @param shared  must outlive the scheduler
@@ -49,11 +52,13 @@ public:
 
 private:
     std::chrono::milliseconds step();
+    void record_one(const incoming&, time_point now);
+    [[nodiscard]] claim_limits room() const;
     tick plan(const due_schedule&, time_point now);
     void record();
-    void keep_leases(time_point now);
+    void keep_leases();
     bool claim(time_point now);
-    void forget_old(time_point now);
+    void forget_old(time_point now) noexcept;
     void drain();
     [[nodiscard]] time_point now() const;
     [[nodiscard]] std::vector<std::int64_t> held() const;
@@ -63,10 +68,11 @@ private:
     observer observer_;
     sender sender_;
     std::map<std::int64_t, attempt> attempts_; ///< under way or not yet recorded, by lease token
-    std::vector<incoming> answers_;            ///< not yet recorded
+    std::deque<incoming> answers_;             ///< not yet recorded
     std::chrono::steady_clock::time_point leases_kept_;
-    std::chrono::steady_clock::time_point forgotten_;
+    std::chrono::steady_clock::time_point forget_at_;
     bool in_trouble_ = false;
+    std::size_t bytes_under_way_ = 0;
 };
 
 } // namespace tidesync::qstash::local

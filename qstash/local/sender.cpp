@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <atomic>
+#include <charconv>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <map>
 #include <mutex>
 #include <netinet/in.h>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,7 +49,8 @@ struct transfer {
     outgoing request;
     incoming answer;
     std::string host;
-    std::string refusal; ///< why an address was not connected to
+    std::string refusal; ///< why the last address was not connected to
+    int status_line = 0; ///< the status that the answer itself says; 0 for none that can be read
     const destination_policy* policy = nullptr;
     sender::limits limits;
     std::size_t body_bytes = 0;
@@ -65,11 +69,33 @@ std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* into) {
     return transfer.cut_off ? 0 : count;
 }
 
+/// `HTTP/1.1 200 OK`. libcurl forgives more than one should: it takes rubbish for 200.
+int status_of(std::string_view line) {
+    const auto space = line.find(' ');
+    if (space == std::string_view::npos || line.size() < space + 4) return 0;
+    const auto version = line.substr(5, space - 5);
+    const bool numbered = !version.empty() && version.find_first_not_of("0123456789.") == std::string_view::npos;
+    int status = 0;
+    const auto* first = line.data() + space + 1;
+    const auto [end, error] = std::from_chars(first, first + 3, status);
+    return numbered && error == std::errc{} && end == first + 3 ? status : 0;
+}
+
+/// PostgreSQL keeps text that is UTF-8 and without NUL; a destination may send anything.
+std::string storable(std::string_view text) {
+    std::string result{text};
+    std::erase(result, '\0');
+    const auto shown = nlohmann::json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return nlohmann::json::parse(shown).get<std::string>();
+}
+
 std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* into) {
     auto& headers = static_cast<transfer*>(into)->answer.result.headers;
     const std::string_view line{bytes, count};
-    // A new status line: what came before was an interim answer (100 Continue, 103).
-    if (line.starts_with("HTTP/")) headers.clear();
+    if (line.starts_with("HTTP/")) { // a new one: what came before was an interim answer (100 Continue, 103)
+        headers.clear();
+        static_cast<transfer*>(into)->status_line = status_of(line);
+    }
     const auto colon = line.find(':');
     if (colon == std::string_view::npos || headers.size() >= answer_headers_max) return count;
     std::string name{line.substr(0, colon)};
@@ -81,7 +107,7 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* into)
         value = {};
     else
         value = value.substr(first, value.find_last_not_of(" \t\r\n") - first + 1);
-    headers.emplace_back(std::move(name), std::string{value.substr(0, answer_header_bytes_max)});
+    headers.emplace_back(storable(name), storable(value.substr(0, answer_header_bytes_max)));
     return count;
 }
 
@@ -92,6 +118,7 @@ curl_socket_t open_socket(void* from, curlsocktype, curl_sockaddr* address) {
         transfer.refusal = *why;
         return CURL_SOCKET_BAD;
     }
+    transfer.refusal.clear(); // another address of the same name may be called: its error counts
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -99,9 +126,16 @@ curl_socket_t open_socket(void* from, curlsocktype, curl_sockaddr* address) {
 std::string error_text(CURLcode code, const transfer& transfer) {
     if (!transfer.refusal.empty()) return transfer.refusal;
     switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_OPERATION_TIMEDOUT: {
+        curl_off_t connected_us = 0;
+        curl_easy_getinfo(transfer.easy.get(), CURLINFO_CONNECT_TIME_T, &connected_us);
+        const auto limit = std::chrono::milliseconds{transfer.limits.connect};
+        if (connected_us == 0 && limit < transfer.request.timeout)
+            return fmt::format(
+                "context deadline exceeded (no connection within {} s)", transfer.limits.connect.count());
         return fmt::format(
             "context deadline exceeded (no complete answer within {} ms)", transfer.request.timeout.count());
+    }
     case CURLE_COULDNT_RESOLVE_HOST:
         return fmt::format("unable to resolve host: lookup {}: no such host", transfer.host);
     default:
@@ -155,6 +189,10 @@ void prepare(transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    // A name server that keeps silent would otherwise hold up every other delivery: libcurl waits for its lookup.
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -206,18 +244,22 @@ public:
     }
 
     std::vector<incoming> work(std::chrono::milliseconds patience) {
-        int running = 0;
-        curl_multi_perform(multi_, &running);
-        collect();
-        if (ended_.empty()) {
-            curl_multi_poll(multi_, nullptr, 0, static_cast<int>(patience.count()), nullptr);
+        const auto until = std::chrono::steady_clock::now() + patience;
+        for (;;) {
+            int running = 0;
             curl_multi_perform(multi_, &running);
             collect();
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+            if (!ended_.empty() || left <= 0 || woken_.exchange(false)) return std::exchange(ended_, {});
+            curl_multi_poll(multi_, nullptr, 0, static_cast<int>(left), nullptr);
         }
-        return std::exchange(ended_, {});
     }
 
-    void wake() { curl_multi_wakeup(multi_); }
+    void wake() {
+        woken_ = true;
+        curl_multi_wakeup(multi_);
+    }
 
     [[nodiscard]] std::size_t under_way() const { return transfers_.size(); }
 
@@ -238,12 +280,16 @@ private:
             long status = 0;
             curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
             auto& result = transfer.answer.result;
-            if (code == CURLE_OK || (transfer.cut_off && status != 0)) {
+            const bool whole = code == CURLE_OK || (transfer.cut_off && status != 0);
+            if (whole && transfer.status_line == static_cast<int>(status)) {
                 result.status = static_cast<int>(status);
+            } else if (whole) {
+                result = {};
+                result.error = "malformed HTTP response: no status line that can be read";
             } else {
                 // An answer that broke off is no answer: what the destination did is not known.
                 result = {};
-                result.error = error_text(code, transfer);
+                result.error = storable(error_text(code, transfer));
             }
             ended_.push_back(std::move(transfer.answer));
             curl_multi_remove_handle(multi_, easy);
@@ -256,6 +302,7 @@ private:
     CURLM* multi_ = nullptr;
     std::map<CURL*, std::unique_ptr<transfer>> transfers_;
     std::vector<incoming> ended_;
+    std::atomic<bool> woken_{false};
 };
 
 sender::sender(destination_policy policy, limits limit)

@@ -46,7 +46,8 @@ public:
     /// Sets a request going. Whatever is wrong with it comes back as its answer.
     void start(outgoing);
 
-    /// Works on the requests under way for at most `patience`, or until one has ended or `wake` was called.
+    /// Works on the requests under way for at most `patience`, or until some have ended or `wake` was called. An answer
+    /// that drips in does not end it.
     /// @returns those that ended
     [[nodiscard]] std::vector<incoming> work(std::chrono::milliseconds patience);
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "qstash/digest.hpp"
+#include "qstash/local/destination.hpp"
 
 namespace tidesync::qstash::local {
 
@@ -120,6 +121,7 @@ attempt attempt_of(const pqxx::row& row) {
     result.retried = row["retried"].as<int>();
     result.lease_token = row["lease_token"].as<std::int64_t>();
     result.key = text_of(row, "current_key");
+    result.host = text_of(row, "host");
     return result;
 }
 
@@ -129,11 +131,24 @@ void insert(pqxx::transaction_base& transaction, const std::string& account, con
     query(
         transaction, sql::add_message, made.message_id, account, text_or_null(made.schedule_id),
         text_or_null(made.callback_of), dump(json(made.options)), to_hex(made.body), made.caller_ip, ms(now),
-        ms(made.not_before), ms(made.catch_up_of));
+        ms(made.not_before), ms(made.catch_up_of), parse_destination(made.options.destination).host);
 }
 
 std::string array_of(const std::vector<std::int64_t>& numbers) {
     return fmt::format("{{{}}}", fmt::join(numbers, ","));
+}
+
+std::string array_of(const std::vector<std::string>& texts) {
+    std::string array{"{"};
+    for (const auto& text : texts) {
+        array += array.size() > 1 ? ",\"" : "\"";
+        for (const char c : text) {
+            if (c == '"' || c == '\\') array += '\\';
+            array += c;
+        }
+        array += '"';
+    }
+    return array + "}";
 }
 
 /// Names in lower case with all their values, as QStash shows headers.
@@ -158,8 +173,9 @@ outcome outcome_of(const next_step& step, bool canceled, time_point now) {
 
 } // namespace
 
-store::store(transactor run)
-    : run_{std::move(run)} {}
+store::store(transactor run, std::vector<std::string> accounts)
+    : run_{std::move(run)}
+    , accounts_{array_of(accounts)} {}
 
 time_point store::now() const {
     time_point result;
@@ -177,6 +193,15 @@ void store::give_keys(const std::string& account, const keys_of_account& keys, b
     run_("setting the signing keys", [&](pqxx::transaction_base& transaction) {
         query(transaction, sql::give_keys, account, keys.current, keys.next, given, always);
     });
+}
+
+std::vector<std::string> store::read_accounts() const {
+    std::vector<std::string> accounts;
+    run_("reading the accounts", [&](pqxx::transaction_base& transaction) {
+        accounts.clear();
+        for (const auto& row : query(transaction, sql::read_accounts)) accounts.push_back(text_of(row, "account"));
+    });
+    return accounts;
 }
 
 keys_of_account store::read_keys(const std::string& account) const {
@@ -248,7 +273,7 @@ bool store::set_paused(
 int store::fire_schedules(time_point now, int rows_max, const std::function<tick(const due_schedule&)>& plan) const {
     int looked_at = 0;
     run_("making the messages of schedules", [&](pqxx::transaction_base& transaction) {
-        const auto rows = query(transaction, sql::lock_due_schedules, ms(now), rows_max);
+        const auto rows = query(transaction, sql::lock_due_schedules, ms(now), rows_max, accounts_);
         looked_at = static_cast<int>(rows.size());
         for (const auto& row : rows) {
             const due_schedule due{
@@ -376,12 +401,14 @@ std::vector<std::string> store::retry_dlq(
 
 // -- attempts ---------------------------------------------------------------------------------------------------------
 
-std::vector<attempt> store::claim_messages(time_point now, std::chrono::milliseconds lease, int rows_max) const {
+std::vector<attempt>
+store::claim_messages(time_point now, std::chrono::milliseconds lease, const claim_limits& most) const {
     std::vector<attempt> attempts;
     run_("claiming messages", [&](pqxx::transaction_base& transaction) {
         attempts.clear();
-        for (const auto& row :
-             query(transaction, sql::claim_messages, ms(now), static_cast<int>(lease.count()), rows_max))
+        for (const auto& row : query(
+                 transaction, sql::claim_messages, ms(now), static_cast<int>(lease.count()), most.rows_max, accounts_,
+                 array_of(most.full_hosts), most.rows_of_host_max, most.bytes_max))
             attempts.push_back(attempt_of(row));
     });
     return attempts;
@@ -402,16 +429,17 @@ void store::give_back(const std::vector<std::int64_t>& lease_tokens, time_point 
     });
 }
 
-bool store::end_attempt(
-    const attempt& tried, const attempt_result& result, const attempt_end& end, time_point now) const {
-    bool ours = false;
+recorded
+store::end_attempt(const attempt& tried, const attempt_result& result, const attempt_end& end, time_point now) const {
+    recorded result_of = recorded::nothing;
     run_("recording an attempt", [&](pqxx::transaction_base& transaction) {
         const auto& message = tried.message;
         const auto held = query(transaction, sql::lock_attempt, message.message_id, tried.lease_token);
-        ours = !held.empty();
-        if (!ours) return;
+        result_of = recorded::nothing;
+        if (held.empty()) return;
         const auto how = outcome_of(end.step, held[0]["cancel_requested"].as<bool>(), now);
         const bool dead = how.state == "failed";
+        const bool canceled = how.state == "canceled";
         const bool unwell = how.state != "delivered";
         // What was answered is kept where somebody will ask: for failures.
         const auto status = unwell && result.status != 0 ? std::optional{result.status} : std::nullopt;
@@ -430,22 +458,28 @@ bool store::end_attempt(
                 error ? status : std::nullopt, error ? headers : none, error ? body : none);
         }
         for (const auto& callback : end.callbacks) insert(transaction, message.account, callback, now);
+        if (!canceled)
+            for (const auto& callback : end.failure_callbacks) insert(transaction, message.account, callback, now);
+        result_of = canceled ? recorded::canceled : recorded::step;
     });
-    return ours;
+    return result_of;
 }
 
 std::optional<time_point> store::next_due() const {
     std::optional<time_point> due;
     run_("looking for what is due", [&](pqxx::transaction_base& transaction) {
-        due = maybe_time(query(transaction, sql::next_due)[0], "due_ms");
+        due = maybe_time(query(transaction, sql::next_due, accounts_)[0], "due_ms");
     });
     return due;
 }
 
-void store::forget_old(time_point now, std::chrono::seconds kept_for, int rows_max) const {
+int store::forget_old(time_point now, std::chrono::seconds kept_for, int rows_max) const {
+    int forgotten = 0;
     run_("forgetting old messages", [&](pqxx::transaction_base& transaction) {
-        query(transaction, sql::forget_old, ms(now), static_cast<int>(kept_for.count()), rows_max);
+        const auto rows = query(transaction, sql::forget_old, ms(now), static_cast<int>(kept_for.count()), rows_max);
+        forgotten = rows.at(0)["forgotten"].as<int>();
     });
+    return forgotten;
 }
 
 std::vector<std::string_view> schema_files() { return {sql::schema_0001_scheduler.text}; }

@@ -66,6 +66,7 @@ struct stored_message {
 /// One attempt to deliver, ours until its lease ends.
 struct attempt {
     stored_message message;
+    std::string host; ///< of the destination
     int retried = 0;
     std::int64_t lease_token = 0;
     std::string key; ///< that signs it
@@ -112,20 +113,39 @@ struct tick {
 /// How an attempt ended, decided by others.
 struct attempt_end {
     next_step step;
-    std::vector<new_message> callbacks; ///< made in the same transaction
+    std::vector<new_message> callbacks;         ///< made in the same transaction
+    std::vector<new_message> failure_callbacks; ///< likewise, unless the message was canceled meanwhile
+};
+
+/// What was recorded about an attempt.
+enum class recorded {
+    nothing,  ///< the lease was lost: somebody else has the message now
+    step,     ///< as decided
+    canceled, ///< it was canceled while it was under way, and did not arrive
+};
+
+/// How much may be claimed at once.
+struct claim_limits {
+    int rows_max = 64;
+    int rows_of_host_max = 16;
+    std::int64_t bytes_max = 16L * 1024 * 1024; ///< of bodies; one message is taken whatever its size
+    std::vector<std::string> full_hosts;        ///< that have all they may have
 };
 
 /// The scheduler's state in PostgreSQL, schema tidesync_qstash. Every function is one transaction and throws what the
 /// transactor throws; all may be called from any thread. Times are arguments, so that tests can set them.
 class store {
 public:
-    explicit store(transactor);
+    /// @param accounts  whose messages and schedules this process works on; others may share the database
+    store(transactor, std::vector<std::string> accounts);
 
     /// The database's clock, the one clock of all replicas.
     [[nodiscard]] time_point now() const;
 
     /// @param always  set the keys back to these whatever was rotated; else only when they differ from those given last
     void give_keys(const std::string& account, const keys_of_account&, bool always) const;
+    /// Every account that ever had keys here.
+    [[nodiscard]] std::vector<std::string> read_accounts() const;
     [[nodiscard]] keys_of_account read_keys(const std::string& account) const;
     keys_of_account rotate_keys(const std::string& account, const std::string& fresh, time_point now) const;
 
@@ -183,22 +203,23 @@ public:
     fire_schedules(time_point now, int rows_max, const std::function<tick(const due_schedule&)>& plan) const;
 
     [[nodiscard]] std::vector<attempt>
-    claim_messages(time_point now, std::chrono::milliseconds lease, int rows_max) const;
+    claim_messages(time_point now, std::chrono::milliseconds lease, const claim_limits&) const;
     void
     keep_leases(const std::vector<std::int64_t>& lease_tokens, time_point now, std::chrono::milliseconds lease) const;
     void give_back(const std::vector<std::int64_t>& lease_tokens, time_point now) const;
 
     /// Records what became of an attempt. A canceled message is not tried again, whatever `end` says.
-    /// @returns false when the lease was lost: then nothing is recorded
-    bool end_attempt(const attempt&, const attempt_result&, const attempt_end& end, time_point now) const;
+    recorded end_attempt(const attempt&, const attempt_result&, const attempt_end& end, time_point now) const;
 
     /// When something is due; nothing when nothing waits.
     [[nodiscard]] std::optional<time_point> next_due() const;
 
-    void forget_old(time_point now, std::chrono::seconds kept_for, int rows_max) const;
+    /// @returns as many as `rows_max` when there may be more
+    [[nodiscard]] int forget_old(time_point now, std::chrono::seconds kept_for, int rows_max) const;
 
 private:
     transactor run_;
+    std::string accounts_; ///< as an array in PostgreSQL's own text form
 };
 
 /// The numbered files that make schema tidesync_qstash, in their order.

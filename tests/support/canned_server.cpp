@@ -17,6 +17,7 @@ namespace {
 
 constexpr int look_up_after_ms = 20; // how often a wait looks whether the test is over
 constexpr std::chrono::seconds patience{30};
+constexpr int drips_max = 30'000;
 constexpr std::size_t repeated_bytes_max = std::size_t{64} * 1024 * 1024;
 
 /// @returns a socket bound to a free port of 127.0.0.1
@@ -96,6 +97,11 @@ void canned_server::serve_one(int socket, const canned_answer& planned) {
     if (planned.afterwards == canned_answer::then::repeat)
         for (std::size_t sent = 0; sent < repeated_bytes_max; sent += planned.again.size())
             if (planned.again.empty() || !send(socket, planned.again)) return;
+    if (planned.afterwards == canned_answer::then::drip)
+        for (int i = 0; i < drips_max && !stopping_; ++i) {
+            if (!send(socket, planned.again)) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        }
 
     // The client closes first where it can: bytes of a closed socket that were not read yet may be lost on their way.
     if (planned.afterwards == canned_answer::then::close) ::shutdown(socket, SHUT_WR);

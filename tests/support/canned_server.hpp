@@ -16,6 +16,7 @@ struct canned_answer {
         close,  ///< send and close, also in the middle of what was announced
         stall,  ///< send, and then keep silent until the client goes
         repeat, ///< send, and then `again` over and over until the client goes, at most 64 MiB
+        drip,   ///< send, and then `again` every millisecond until the client goes, at most 30,000 times
     };
     std::string bytes; ///< as they are, so that they may be any mistake
     then afterwards = then::close;

@@ -15,7 +15,8 @@ scheduling::scheduling(qstash::local::tick_rules ticks, qstash::local::destinati
     , now_ms_{1'795'000'000'000 - 1'795'000'000'000 % 3'600'000} {
     for (const auto file : qstash::local::schema_files()) database_.run(file);
     store_ = std::make_unique<qstash::local::store>(
-        [this](auto activity, const auto& body) { transactions_.run(activity, body); });
+        [this](auto activity, const auto& body) { transactions_.run(activity, body); },
+        std::vector<std::string>{"default", "other"});
     store_->give_keys("default", {current_key, next_key}, false);
     api_ = std::make_unique<qstash::local::api>(
         *store_, qstash::local::api::settings{

@@ -33,6 +33,7 @@ CREATE TABLE tidesync_qstash.message (
     schedule_id text,
     callback_of text,                -- the message whose attempt this one reports
     options     jsonb NOT NULL,
+    host        text NOT NULL,           -- of the destination: no host may take all attempts for itself
     body        bytea NOT NULL,
     caller_ip   text NOT NULL,
     catch_up_of timestamptz,         -- the missed tick that this message makes up for
@@ -54,6 +55,7 @@ CREATE TABLE tidesync_qstash.message (
     CONSTRAINT only_failures_in_dlq CHECK (dlq_id IS NULL OR state = 'failed')
 );
 CREATE INDEX message_due ON tidesync_qstash.message (due_at) WHERE state IN ('waiting', 'active');
+CREATE UNIQUE INDEX message_leased ON tidesync_qstash.message (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX message_of_schedule ON tidesync_qstash.message (account, schedule_id, created_at) WHERE schedule_id IS NOT NULL;
 CREATE INDEX message_finished ON tidesync_qstash.message (finished_at) WHERE finished_at IS NOT NULL;
 CREATE SEQUENCE tidesync_qstash.lease_token_seq;
@@ -82,3 +84,4 @@ CREATE TABLE tidesync_qstash.deduplication (
     expires_at       timestamptz NOT NULL,
     PRIMARY KEY (account, deduplication_id)
 );
+CREATE INDEX deduplication_expiry ON tidesync_qstash.deduplication (expires_at);
