@@ -9,9 +9,8 @@ dev_build() {
 }
 
 dev_bench() {
-    need build demo
-    build_preset release
-    [[ -x tests/bench/run ]] || die "tests/bench/run is not there yet"
+    need build demo conformance
+    build_preset release all tidesync_load
     exec env TIDESYNC_BINARY="$root/build/release/tidesync" tests/bench/run "$@"
 }
 
