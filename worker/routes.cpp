@@ -177,7 +177,7 @@ http_response trigger(call& call, const std::string& job) {
         // Only the delivery that set a run going waits for it: a short run answers with its statistics.
         call.with.runs.wait(accepted.run_id, call.with.config.delivery_wait);
     }
-    const auto run = look_at(call.with.store, accepted.run_id);
+    const auto run = accepted.ended ? *accepted.ended : look_at(call.with.store, accepted.run_id);
     const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
     return run_answer(run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
 }

@@ -54,24 +54,30 @@ std::optional<delivery_alarm> alarm_of(const nlohmann::json& row) {
         .run_id = text("run_id")};
 }
 
-run_view view_of(const pqxx::row& row) {
+/// What became of a run: all that a delivery is told.
+run_view outcome_of(const pqxx::row& row) {
     run_view view;
     view.run_id = row["run_id"].as<std::string>();
     view.job = row["job"].as<std::string>();
     view.state = row["state"].as<std::string>();
+    view.dry_run = row["dry_run"].as<bool>();
+    view.finished_at = text_or_empty(row, "finished_at");
+    view.error = json_or_null(row, "error");
+    const auto result = json_or_null(row, "result");
+    if (!result.is_null()) view.report = result.get<jobs::report>();
+    return view;
+}
+
+run_view view_of(const pqxx::row& row) {
+    auto view = outcome_of(row);
     view.trigger = row["trigger"].as<std::string>();
     view.actor = row["actor"].as<std::string>();
-    view.dry_run = row["dry_run"].as<bool>();
     view.alive = !row["alive"].is_null() && row["alive"].as<bool>();
     view.attempt = row["attempt"].as<int>();
     view.created_at = text_or_empty(row, "created_at");
     view.started_at = text_or_empty(row, "started_at");
-    view.finished_at = text_or_empty(row, "finished_at");
     view.messages = json_or_null(row, "messages").get<std::vector<std::string>>();
     view.progress = json_or_null(row, "progress");
-    view.error = json_or_null(row, "error");
-    const auto result = json_or_null(row, "result");
-    if (!result.is_null()) view.report = result.get<jobs::report>();
     view.alarm = alarm_of(json_or_null(row, "delivery_alarm"));
     return view;
 }
@@ -97,6 +103,8 @@ attach(pqxx::transaction_base& transaction, const message_key& message, const st
     if (known.empty()) return std::nullopt;
     const auto run_id = known[0]["run_id"].as<std::string>();
     if (!known[0]["same_body"].as<bool>()) return acceptance{decision::body_differs, run_id, std::nullopt};
+    if (!known[0]["finished_at"].is_null())
+        return acceptance{decision::attached, run_id, std::nullopt, outcome_of(known[0])};
     auto claimed = claim(transaction, run_id, worker);
     return acceptance{claimed ? decision::taken_over : decision::attached, run_id, std::move(claimed)};
 }

@@ -62,12 +62,6 @@ enum class decision {
 /// As documents and metrics write it, equal to the enumerator.
 [[nodiscard]] std::string_view to_string(decision) noexcept;
 
-struct acceptance {
-    decision what = decision::created;
-    std::string run_id;
-    std::optional<claimed_run> claimed; ///< for created and taken_over
-};
-
 /// A run as it is shown.
 struct run_view {
     std::string run_id;
@@ -86,6 +80,13 @@ struct run_view {
     nlohmann::json error; ///< {code, message, hint} or null
     std::optional<jobs::report> report;
     std::optional<delivery_alarm> alarm; ///< the latest of its messages that QStash gave up
+};
+
+struct acceptance {
+    decision what = decision::created;
+    std::string run_id;
+    std::optional<claimed_run> claimed; ///< for created and taken_over
+    std::optional<run_view> ended{};    ///< for attached, when the run has ended: what its answer needs
 };
 
 enum class run_end { succeeded, dead, cancelled, released };

@@ -112,6 +112,27 @@ TEST_CASE("a released run does not count its attempt and is taken up again", "[w
     CHECK(second.claimed->attempt == 1);
 }
 
+TEST_CASE("a delivery of a known message is told how its run ended, once it has", "[worker][store]") {
+    fixture f;
+    const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    REQUIRE(first.claimed);
+    CHECK_FALSE(f.store.accept(by_message("msg_1", "jwt_2"), "w").ended);
+    REQUIRE(
+        f.store.end(*first.claimed, run_end::dead, {}, jobs::failure{jobs::failure_code::busy, "m", "h"}) == "dead");
+    const auto again = f.store.accept(by_message("msg_1", "jwt_3"), "w");
+    CHECK(again.what == decision::attached);
+    CHECK_FALSE(again.claimed);
+    REQUIRE(again.ended);
+    const auto shown = f.store.find(first.run_id);
+    REQUIRE(shown);
+    CHECK(again.ended->run_id == first.run_id);
+    CHECK(again.ended->state == "dead");
+    CHECK(again.ended->error == shown->error);
+    CHECK(again.ended->finished_at == shown->finished_at);
+    CHECK(again.ended->report.has_value());
+    CHECK(f.value("SELECT deliveries FROM tidesync.message") == "3");
+}
+
 TEST_CASE("a run that ended stays as it ended", "[worker][store]") {
     fixture f;
     const auto accepted = f.store.accept(by_person(), "w");
