@@ -53,6 +53,7 @@ time_point scheduler::now() const { return settings_.clock ? settings_.clock() :
 
 std::vector<std::int64_t> scheduler::held() const {
     std::vector<std::int64_t> tokens;
+    tokens.reserve(attempts_.size());
     for (const auto& [token, attempt] : attempts_) tokens.push_back(token);
     return tokens;
 }

@@ -153,7 +153,8 @@ void prepare(transfer& transfer) {
         list = longer;
     };
     // A header without a value is sent only when it ends in a semicolon; libcurl's own Accept and Expect are unwanted.
-    for (const auto& [name, value] : request.headers) add(value.empty() ? name + ";" : name + ": " + value);
+    for (const auto& [name, value] : request.headers)
+        add(value.empty() ? name + ";" : fmt::format("{}: {}", name, value));
     add("Expect:");
     const auto given = [&](std::string_view name) {
         return std::ranges::any_of(

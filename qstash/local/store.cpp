@@ -173,7 +173,7 @@ outcome outcome_of(const next_step& step, bool canceled, time_point now) {
 
 } // namespace
 
-store::store(transactor run, std::vector<std::string> accounts)
+store::store(transactor run, const std::vector<std::string>& accounts)
     : run_{std::move(run)}
     , accounts_{array_of(accounts)} {}
 

@@ -137,7 +137,7 @@ struct claim_limits {
 class store {
 public:
     /// @param accounts  whose messages and schedules this process works on; others may share the database
-    store(transactor, std::vector<std::string> accounts);
+    store(transactor, const std::vector<std::string>& accounts);
 
     /// The database's clock, the one clock of all replicas.
     [[nodiscard]] time_point now() const;

@@ -172,7 +172,7 @@ TEST_CASE("one process works on its own accounts only", "[qstash][local]") {
     scheduling here;
     here.kept().run("INSERT INTO tidesync_qstash.account (account, current_key, next_key, given_sha256) "
                     "VALUES ('elsewhere', 'sig_a', 'sig_b', '')");
-    const auto id = here.publish(there.url());
+    here.publish(there.url());
     const auto schedule = here.call(
         "POST", "/v2/schedules/" + there.url(), {{"upstash-cron", "* * * * *"}, {"upstash-schedule-id", "s"}});
     REQUIRE(schedule.status == 200);
