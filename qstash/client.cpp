@@ -88,7 +88,7 @@ public:
     call(const implementation& owner, std::string name)
         : settings_{owner.settings_}
         , name_{std::move(name)}
-        , until_{std::chrono::steady_clock::now() + settings_.total_limit} {}
+        , until_{std::min(std::chrono::steady_clock::now() + settings_.total_limit, settings_.until)} {}
 
     /// @param target  path and query behind `/v2/`
     /// @throws unreachable  without an answer
@@ -114,6 +114,9 @@ private:
     answer_reader whole_answer(http_request& request, int tries_max) {
         for (int tries = 1;; ++tries) {
             request.total_limit = time_left();
+            if (request.total_limit <= milliseconds{0})
+                throw unreachable{
+                    fmt::format("{}: not sent: the calls before it took all the time there was", name_), 0};
             auto result = http_call(request);
             const auto pause =
                 tries < tries_max ? pause_after(result, tries, std::chrono::system_clock::now()) : std::nullopt;
@@ -122,7 +125,8 @@ private:
                 std::this_thread::sleep_for(*pause);
                 continue;
             }
-            if (auto* answer = std::get_if<http_answer>(&result)) return {name_, settings_.token, std::move(*answer)};
+            if (auto* answer = std::get_if<http_answer>(&result))
+                return {name_, settings_.url, settings_.token, std::move(*answer)};
             throw_unreachable(std::get<http_failure>(result), tries);
         }
     }
@@ -157,6 +161,17 @@ auto as_call(const char* name, Action action) -> decltype(action()) {
     }
 }
 
+/// Likewise for a call on one schedule: what is not found is that schedule.
+template <typename Action>
+auto as_call_on(const std::string& schedule_id, const char* name, Action action) -> decltype(action()) {
+    try {
+        return as_call(name, action);
+    } catch (not_found& e) {
+        e.schedule_id = schedule_id;
+        throw;
+    }
+}
+
 std::string count_of(int rows_max) { return std::to_string(std::clamp(rows_max, 1, rows_of_a_page_max)); }
 
 } // namespace
@@ -186,7 +201,7 @@ std::vector<schedule> client::list_schedules() {
 
 schedule client::get_schedule(const std::string& schedule_id) {
     constexpr auto name = "get schedule";
-    return as_call(name, [&] {
+    return as_call_on(schedule_id, name, [&] {
         const auto target = "schedules/" + checked_schedule_id(schedule_id);
         return implementation::call{*implementation_, name}.request("GET", target, repeat::safe).schedule();
     });
@@ -194,7 +209,7 @@ schedule client::get_schedule(const std::string& schedule_id) {
 
 void client::delete_schedule(const std::string& schedule_id) {
     constexpr auto name = "delete schedule";
-    as_call(name, [&] {
+    as_call_on(schedule_id, name, [&] {
         const auto target = "schedules/" + checked_schedule_id(schedule_id);
         implementation::call call{*implementation_, name};
         try {
@@ -214,7 +229,7 @@ void client::resume_schedule(const std::string& schedule_id) {
 }
 
 void client::implementation::switch_schedule(const char* name, const std::string& schedule_id, const char* verb) const {
-    as_call(name, [&] {
+    as_call_on(schedule_id, name, [&] {
         const auto target = "schedules/" + checked_schedule_id(schedule_id) + verb;
         call switching{*this, name};
         auto answer = switching.request("PATCH", target, repeat::safe);

@@ -23,6 +23,8 @@ struct client_settings {
     std::chrono::seconds connect_limit{5};
     std::chrono::seconds total_limit{30}; ///< for one call with all its tries
     int tries_max = 3;                    ///< only where trying again is safe
+    /// When the last of all calls has to be over, for whoever makes several of them for one caller that waits.
+    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max();
 };
 
 /// Why a call did not succeed. `what()` is safe to show: it names the call and holds what the server said, bounded and
@@ -35,9 +37,11 @@ public:
     int status; ///< 0 when there was no answer
 };
 
-/// There is no such schedule, message or entry.
+/// There is no such schedule, message or entry, in the words of QStash: a 404 without them is `unreachable`.
 class not_found : public api_error {
+public:
     using api_error::api_error;
+    std::string schedule_id; ///< the one that is missing; empty when the call named none
 };
 
 /// The token was refused: wrong, or made for another region.
@@ -77,6 +81,8 @@ struct message_request {
     std::string retry_delay; ///< expression in milliseconds, `pow(2, retried) * 1000`
     std::string callback;
     std::string failure_callback;
+    std::optional<int>
+        failure_callback_retries; ///< nothing: as QStash likes, by its documentation those of the message
     std::vector<std::string> labels;
 };
 
@@ -99,6 +105,7 @@ struct schedule {
     std::optional<std::chrono::seconds> timeout; ///< not every server tells it
     std::string callback;
     std::string failure_callback;
+    std::optional<int> failure_callback_retries; ///< no server is known to tell it
     std::vector<std::string> labels;
     bool paused = false;
     std::string caller_ip;

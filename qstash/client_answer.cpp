@@ -167,6 +167,7 @@ schedule schedule_of(const json& object) {
     read.timeout = seconds_of(object, "timeout");
     read.callback = text_of(object, "callback");
     read.failure_callback = text_of(object, "failureCallback");
+    read.failure_callback_retries = small_number_of(object, "failureCallbackRetries");
     read.labels = texts_of(member(object, "labels"));
     if (read.labels.empty()) read.labels = texts_of(member(object, "label"));
     read.paused = flag_of(object, "isPaused");
@@ -219,15 +220,6 @@ std::string description_of(const http_answer& answer, const json& content, std::
     return fmt::format("{} bytes of another kind: {}", answer.body.size(), shown(answer.body, secret));
 }
 
-[[noreturn]] void
-throw_unexpected(const std::string& call, const http_answer& answer, const json& content, std::string_view secret) {
-    throw api_error{
-        fmt::format(
-            "{}: answered {}, but not with the JSON this call needs: {}", call, answer.status,
-            description_of(answer, content, secret)),
-        answer.status};
-}
-
 /// The text of `{"error":"…"}`, or else the body as it came.
 std::string reason_of(const http_answer& answer, std::string_view secret) {
     auto text = text_of(parsed(answer.body), "error");
@@ -246,30 +238,6 @@ std::string limit_text(const rate_limit& limit) {
         break;
     }
     return "too many calls";
-}
-
-[[noreturn]] void throw_refusal(const std::string& call, const http_answer& answer, std::string_view secret) {
-    const auto what = fmt::format("{}: answered {}: {}", call, answer.status, reason_of(answer, secret));
-    // A token of another region is known there and only there: the account then looks as if it did not exist.
-    const bool wrong_region = answer.status == 404 && what.find("not found in this region") != std::string::npos;
-    if (answer.status == 401 || wrong_region)
-        throw unauthorized{
-            what + "; the token is wrong, or the URL is not that of its region (https://qstash.upstash.io is the EU, "
-                   "https://qstash-us-east-1.upstash.io the US)",
-            answer.status};
-    if (answer.status == 404) throw not_found{what, answer.status};
-    if (answer.status == 429) {
-        const auto limit = rate_limit_of(answer);
-        throw rate_limited{what + "; " + limit_text(limit), limit.which, limit.reset};
-    }
-    if (answer.status >= 300 && answer.status < 400)
-        throw api_error{
-            fmt::format(
-                "{}; it points to {}, but redirects are not followed, because the token would go there: set the URL to "
-                "the server that answers itself",
-                what, shown(answer.header("location"), secret)),
-            answer.status};
-    throw api_error{what, answer.status};
 }
 
 /// The list under one of these names, or bare.
@@ -332,20 +300,57 @@ std::string shown(std::string_view text, std::string_view secret) {
     return without_secret;
 }
 
-answer_reader::answer_reader(std::string call, std::string_view secret, http_answer answer)
+answer_reader::answer_reader(std::string call, std::string_view origin, std::string_view secret, http_answer answer)
     : call_{std::move(call)}
+    , origin_{origin}
     , secret_{secret}
     , answer_{std::move(answer)} {}
 
+void answer_reader::throw_unexpected() const {
+    throw unreachable{
+        fmt::format(
+            "{}: what answers at {} is not QStash: answered {} with {}", call_, origin_, answer_.status,
+            description_of(answer_, parsed(answer_.body), secret_)),
+        answer_.status};
+}
+
+void answer_reader::throw_refusal() const {
+    const auto what = fmt::format("{}: answered {}: {}", call_, answer_.status, reason_of(answer_, secret_));
+    // A token of another region is known there and only there: the account then looks as if it did not exist.
+    const bool wrong_region = answer_.status == 404 && what.find("not found in this region") != std::string::npos;
+    if (answer_.status == 401 || wrong_region)
+        throw unauthorized{
+            what + "; the token is wrong, or the URL is not that of its region (https://qstash.upstash.io is the EU, "
+                   "https://qstash-us-east-1.upstash.io the US)",
+            answer_.status};
+    // A proxy, or any other server, knows nothing of schedules: what it does not find may well be there.
+    if (answer_.status == 404 && text_of(parsed(answer_.body), "error").empty()) throw_unexpected();
+    if (answer_.status == 404) throw not_found{what, answer_.status};
+    if (answer_.status == 429) {
+        const auto limit = rate_limit_of(answer_);
+        throw rate_limited{what + "; " + limit_text(limit), limit.which, limit.reset};
+    }
+    if (answer_.status >= 300 && answer_.status < 400)
+        throw api_error{
+            fmt::format(
+                "{}; it points to {}, but redirects are not followed, because the token would go there: set the URL to "
+                "the server that answers itself",
+                what, shown(answer_.header("location"), secret_)),
+            answer_.status};
+    throw api_error{what, answer_.status};
+}
+
 void answer_reader::require_success() const {
-    if (answer_.status < 200 || answer_.status > 299) throw_refusal(call_, answer_, secret_);
+    if (answer_.status < 200 || answer_.status > 299) throw_refusal();
+    const auto begin = answer_.body.find_first_not_of(" \t\r\n");
+    if (answer_.status == 200 && begin != std::string::npos && answer_.body[begin] == '<') throw_unexpected();
 }
 
 std::string answer_reader::created_id() const {
     require_success();
     const auto content = parsed(answer_.body);
     auto id = text_of(content, "scheduleId");
-    if (id.empty()) throw_unexpected(call_, answer_, content, secret_);
+    if (id.empty()) throw_unexpected();
     return id;
 }
 
@@ -353,8 +358,9 @@ schedule answer_reader::schedule() const {
     require_success();
     const auto content = parsed(answer_.body);
     // In a list one broken body hides no other schedule. Who asks for this one may be about to send the body again.
-    const bool whole = body_of(content, "body", "bodyBase64").has_value();
-    if (text_of(content, "scheduleId").empty() || !whole) throw_unexpected(call_, answer_, content, secret_);
+    if (text_of(content, "scheduleId").empty()) throw_unexpected();
+    if (!body_of(content, "body", "bodyBase64"))
+        throw api_error{fmt::format("{}: the body of the schedule is no base64", call_), answer_.status};
     return schedule_of(content);
 }
 
@@ -363,7 +369,7 @@ std::vector<schedule> answer_reader::schedules() const {
     const auto content = parsed(answer_.body);
     if (content.is_null()) return {}; // Go's way of writing an empty list
     const auto* list = list_in(content, {});
-    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    if (!all_objects(list)) throw_unexpected();
     return entries_of(list, schedule_of);
 }
 
@@ -373,7 +379,7 @@ client::published answer_reader::published() const {
     const auto* many = list_in(content, {"responses"}); // the answer where several were asked for
     const auto& one = many != nullptr && many->size() == 1 ? many->front() : content;
     auto id = text_of(one, "messageId");
-    if (id.empty()) throw_unexpected(call_, answer_, content, secret_);
+    if (id.empty()) throw_unexpected();
     return {std::move(id), flag_of(one, "deduplicated")};
 }
 
@@ -381,7 +387,7 @@ std::vector<log_entry> answer_reader::logs() const {
     require_success();
     const auto content = parsed(answer_.body);
     const auto* list = list_in(content, {"events", "logs"});
-    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    if (!all_objects(list)) throw_unexpected();
     return entries_of(list, log_entry_of);
 }
 
@@ -389,7 +395,7 @@ std::vector<dlq_entry> answer_reader::dead_letters() const {
     require_success();
     const auto content = parsed(answer_.body);
     const auto* list = list_in(content, {"messages"});
-    if (!all_objects(list)) throw_unexpected(call_, answer_, content, secret_);
+    if (!all_objects(list)) throw_unexpected();
     return entries_of(list, dlq_entry_of);
 }
 
@@ -397,7 +403,7 @@ key_pair answer_reader::keys() const {
     require_success();
     const auto content = parsed(answer_.body);
     key_pair keys{text_of(content, "current"), text_of(content, "next")};
-    if (keys.current.empty() || keys.next.empty()) throw_unexpected(call_, answer_, content, secret_);
+    if (keys.current.empty() || keys.next.empty()) throw_unexpected();
     return keys;
 }
 

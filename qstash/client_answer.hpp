@@ -24,16 +24,19 @@ struct rate_limit {
 [[nodiscard]] std::string shown(std::string_view text, std::string_view secret);
 
 /// The answer to one call, by the name the call has in messages. Every function throws `api_error` or what derives from
-/// it when the answer is a refusal, or when a 2xx holds something else than the JSON that the call needs. Members that
-/// are missing or of another kind are left empty, also in place of a number where text holds one.
+/// it when the answer is a refusal. What QStash never says is `unreachable`: a 2xx with something else than the JSON
+/// that the call needs, a 404 without its `{"error":"…"}`. Who takes the 404 of a proxy for "there is none yet" would
+/// go on and create. Members that are missing or of another kind are left empty, also in place of a number where text
+/// holds one.
 class answer_reader {
 public:
-    /// @param secret  must not appear in any message; a view that outlives this object
-    answer_reader(std::string call, std::string_view secret, http_answer);
+    /// @param origin  who was asked, for messages; a view that outlives this object
+    /// @param secret  must not appear in any message; likewise
+    answer_reader(std::string call, std::string_view origin, std::string_view secret, http_answer);
 
     [[nodiscard]] int status() const { return answer_.status; }
 
-    /// For calls whose body says nothing: any 2xx will do.
+    /// For calls whose body says nothing: any 2xx will do, unless it is a web page.
     void require_success() const;
 
     /// Of a create: the member `scheduleId`.
@@ -46,7 +49,11 @@ public:
     [[nodiscard]] key_pair keys() const;
 
 private:
+    [[noreturn]] void throw_unexpected() const;
+    [[noreturn]] void throw_refusal() const;
+
     std::string call_;
+    std::string_view origin_;
     std::string_view secret_;
     http_answer answer_;
 };

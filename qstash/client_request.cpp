@@ -104,6 +104,7 @@ void add_message(http_fields& fields, const message_request& message) {
     add_if_given(fields, "Upstash-Retry-Delay", message.retry_delay);
     add_if_given(fields, "Upstash-Callback", message.callback);
     add_if_given(fields, "Upstash-Failure-Callback", message.failure_callback);
+    add_if_given(fields, "Upstash-Failure-Callback-Retries", message.failure_callback_retries);
     for (const auto& [name, value] : message.forward) {
         if (!header_name(name)) throw std::invalid_argument{"a header to forward has a name that is none"};
         add(fields, "Upstash-Forward-" + name, value);
@@ -208,6 +209,7 @@ message_request message_of(const schedule& from) {
     message.retry_delay = from.retry_delay;
     message.callback = from.callback;
     message.failure_callback = from.failure_callback;
+    message.failure_callback_retries = from.failure_callback_retries;
     message.labels = from.labels;
     return message;
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view token = "TOK.SECRET=";
 
 answer_reader reader(int status, std::string body, http_fields headers = {}) {
-    return {"a call", token, http_answer{status, std::move(headers), std::move(body)}};
+    return {"a call", "https://q.example.com", token, http_answer{status, std::move(headers), std::move(body)}};
 }
 
 milliseconds_since_epoch at_ms(std::int64_t ms) { return milliseconds_since_epoch{std::chrono::milliseconds{ms}}; }
@@ -254,7 +254,7 @@ TEST_CASE("a server that repeats the token cannot make a message tell it", "[qst
 TEST_CASE("each refusal has its class and its status", "[qstash][client]") {
     const auto call = [](int status, std::string body = {}) { return reader(status, std::move(body)).schedules(); };
     CHECK_THROWS_AS(call(401), unauthorized);
-    CHECK_THROWS_AS(call(404), not_found);
+    CHECK_THROWS_AS(call(404, R"({"error":"schedule scd_1 not found"})"), not_found);
     CHECK_THROWS_AS(call(429), rate_limited);
     CHECK_THAT(
         error_of<unauthorized>([&] { return call(401, R"({"error":"unable to authenticate: invalid token"})"); }),
@@ -273,6 +273,25 @@ TEST_CASE("each refusal has its class and its status", "[qstash][client]") {
         }
     }
     for (const int status : {200, 201, 202, 204, 299}) CHECK_NOTHROW(reader(status, "").require_success());
+}
+
+TEST_CASE("what is no answer of QStash is never a missing schedule", "[qstash][client]") {
+    for (const auto* body :
+         {"", "404 page not found", "<html>Not Found</html>", "{}", R"({"message":"no Route matched"})",
+          R"({"error":{"code":404}})", R"([{"error":"not found"}])", R"({"error":""})"}) {
+        CAPTURE(body);
+        CHECK_THAT(
+            error_of<unreachable>([&] { return reader(404, body).schedule(); }),
+            containing("what answers at https://q.example.com is not QStash"));
+    }
+    for (const auto* body : {"<html>Welcome</html>", R"([{"scheduleId":"a"}])", "null", R"({"id":"a"})"}) {
+        CAPTURE(body);
+        CHECK_THAT(
+            error_of<unreachable>([&] { return reader(200, body).schedule(); }),
+            containing("what answers at https://q.example.com is not QStash"));
+    }
+    CHECK_THROWS_AS(reader(200, R"({"schedules":[]})").schedules(), unreachable);
+    CHECK_THROWS_AS(reader(200, "\n<!DOCTYPE html>").require_success(), unreachable);
 }
 
 TEST_CASE("a 429 tells the daily limit from the one per second, and when it ends", "[qstash][client]") {

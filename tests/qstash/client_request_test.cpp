@@ -213,6 +213,7 @@ TEST_CASE("the message of a schedule is the one that its ticks make", "[qstash][
     from.timeout = 2min;
     from.callback = "https://cb";
     from.failure_callback = "https://fcb";
+    from.failure_callback_retries = 4;
     from.labels = {"l1", "l2"};
     const auto message = message_of(from);
     CHECK(message.destination == from.destination);
@@ -226,6 +227,7 @@ TEST_CASE("the message of a schedule is the one that its ticks make", "[qstash][
     CHECK(message.timeout == 120s);
     CHECK(message.callback == "https://cb");
     CHECK(message.failure_callback == "https://fcb");
+    CHECK(message.failure_callback_retries == 4);
     CHECK(message.labels == std::vector<std::string>{"l1", "l2"});
 
     from.method.clear();

@@ -181,6 +181,19 @@ TEST_CASE("a schedule that is gone after a delete of ours in doubt is deleted", 
     CHECK_THROWS_AS(client{settings_for(first_busy.url())}.delete_schedule("id"), not_found);
 }
 
+TEST_CASE("calls of one caller end together, however many there are", "[qstash][client][http]") {
+    const canned_server server{{json_answer(200, "[]"), {.bytes = "", .afterwards = canned_answer::then::stall}}};
+    auto settings = settings_for(server.url());
+    const auto start = std::chrono::steady_clock::now();
+    settings.until = start + 500ms;
+    client calls{settings};
+    CHECK(calls.list_schedules().empty());
+    CHECK_THROWS_AS(calls.list_schedules(), unreachable);
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(calls.pause_schedule("a"), unreachable);
+    CHECK(std::chrono::steady_clock::now() - start < 3s);
+    CHECK(server.requests().size() == 2); // what has no time left is not sent
+}
+
 TEST_CASE("a burst limit is waited for where the call has the time", "[qstash][client][http]") {
     const canned_server server{{limited("Burst-", 2s), json_answer(200, "[]")}};
     const stopwatch watch;
