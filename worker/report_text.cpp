@@ -1,5 +1,6 @@
 #include "worker/report_text.hpp"
 
+#include "worker/printable.hpp"
 #include "worker/text_table.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +20,25 @@ std::string grouped(std::int64_t number) {
 
 std::string seconds(std::chrono::milliseconds time) {
     return fmt::format("{:.2f} s", static_cast<double>(time.count()) / 1000.0);
+}
+
+/// Enough of a message id to find it again; the whole is in `tidesync runs --json`.
+std::string id_start(const std::string& id) {
+    constexpr std::size_t characters = 16;
+    return id.empty() ? "-" : printable(id, characters);
+}
+
+/// The messages that asked for a run: the first, and how many more.
+std::string messages_of(const run_view& run) {
+    if (run.messages.empty()) return "-";
+    const auto first = id_start(run.messages.front());
+    return run.messages.size() == 1 ? first : fmt::format("{} +{}", first, run.messages.size() - 1);
+}
+
+/// QStash writes status 0 where the last try met nobody.
+std::string status_of(const delivery_alarm& alarm) {
+    if (!alarm.status) return "-";
+    return *alarm.status == 0 ? "no answer" : std::to_string(*alarm.status);
 }
 
 } // namespace
@@ -49,14 +69,15 @@ std::string check_table(const jobs::report& report) {
 std::string runs_table(const std::vector<run_view>& runs) {
     if (runs.empty()) return "  no runs yet\n";
     std::vector<cells> lines{
-        {"started (UTC)", "job", "state", "trigger", "asked by", "rows", "inserted", "updated", "run"}};
+        {"started (UTC)", "job", "state", "trigger", "asked by", "message", "rows", "inserted", "updated", "run"}};
     for (const auto& run : runs) {
         const auto totals = run.report ? run.report->totals() : jobs::table_report{};
         const auto count = [&](std::int64_t number) { return run.report ? grouped(number) : std::string{"-"}; };
         const bool lost = run.state == "running" && !run.alive;
         lines.push_back(
-            {run.started_at.empty() ? run.created_at : run.started_at, run.job, lost ? "lost" : run.state, run.trigger,
-             run.actor, count(totals.total), count(totals.inserted), count(totals.updated), run.run_id});
+            {run.started_at.empty() ? run.created_at : run.started_at, run.job + (run.dry_run ? " (dry run)" : ""),
+             lost ? "lost" : run.state, run.trigger, run.actor, messages_of(run), count(totals.total),
+             count(totals.inserted), count(totals.updated), run.run_id});
     }
     std::string text = aligned(lines, false, false);
     for (const auto& run : runs)
@@ -71,14 +92,14 @@ std::string alarms_table(const std::vector<delivery_alarm>& alarms) {
     const auto or_dash = [](const std::string& text) { return text.empty() ? std::string{"-"} : text; };
     for (const auto& alarm : alarms)
         lines.push_back(
-            {alarm.received_at, alarm.source_message_id, or_dash(alarm.schedule_id),
-             alarm.status ? std::to_string(*alarm.status) : "-",
+            {alarm.received_at, id_start(alarm.source_message_id), or_dash(alarm.schedule_id), status_of(alarm),
              alarm.retried ? std::to_string(std::int64_t{*alarm.retried} + 1) : "-", or_dash(alarm.dlq_id),
              or_dash(alarm.run_id)});
     std::string text =
         "\n  messages that QStash gave up, and what the last try was answered\n\n" + aligned(lines, false, false);
     for (const auto& alarm : alarms)
-        if (!alarm.response.empty()) text += fmt::format("  {}: {}\n", alarm.source_message_id, alarm.response);
+        if (!alarm.response.empty())
+            text += fmt::format("  {}: {}\n", id_start(alarm.source_message_id), alarm.response);
     return text;
 }
 

@@ -37,6 +37,28 @@ TEST_CASE("a run whose worker fell silent is shown as lost", "[worker][report]")
     CHECK(runs_table({run}).find("lost") == std::string::npos);
 }
 
+TEST_CASE("the history marks dry runs and names the messages that asked for a run", "[worker][report]") {
+    run_view run;
+    run.run_id = "5f1e9927-a798-46ae-9ff7-c72350e28889";
+    run.job = "slave-to-prod";
+    run.state = "succeeded";
+    CHECK(runs_table({run}).find("dry run") == std::string::npos);
+    run.dry_run = true;
+    run.messages = {"msg_26hZCxZCuWyyTWPmSVBrNC1RADwpgWxP"};
+    CHECK(runs_table({run}).find("slave-to-prod (dry run)") != std::string::npos);
+    CHECK(runs_table({run}).find(" msg_26hZCxZCuWyy ") != std::string::npos);
+    run.messages.emplace_back("msg_2");
+    CHECK(runs_table({run}).find(" msg_26hZCxZCuWyy +1 ") != std::string::npos);
+}
+
+TEST_CASE("an alarm without an answer says so, and a long id of a message is cut", "[worker][report]") {
+    delivery_alarm alarm;
+    alarm.source_message_id = "msg_26hZCxZCuWyyTWPmSVBrNC1RADwpgWxP";
+    alarm.status = 0;
+    CHECK(alarms_table({alarm}).find("no answer") != std::string::npos);
+    CHECK(alarms_table({alarm}).find(" msg_26hZCxZCuWyy ") != std::string::npos);
+}
+
 TEST_CASE("messages that QStash gave up stand below the history, with what they were answered", "[worker][report]") {
     CHECK(alarms_table({}).empty());
     const delivery_alarm known{
