@@ -1,8 +1,10 @@
 #include "worker/ask_worker.hpp"
 
+#include <algorithm>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace tidesync::worker {
@@ -19,6 +21,15 @@ std::size_t take(char* bytes, std::size_t, std::size_t count, void* into) {
 }
 
 } // namespace
+
+std::string local_url(const settings& config) {
+    auto host = config.listen.host;
+    if (config.listen.port == 0) return {};
+    if (host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "::") host = "::1";
+    const bool six = host.find(':') != std::string::npos;
+    return fmt::format("http://{}:{}", six ? fmt::format("[{}]", host) : host, config.listen.port);
+}
 
 worker_answer ask_worker(
     const std::string& url, const std::vector<std::string>& headers, const std::optional<std::string>& body,
@@ -47,6 +58,24 @@ worker_answer ask_worker(
         throw std::runtime_error{fmt::format("no answer from {}: {}", url, curl_easy_strerror(failed))};
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &result.status);
     return result;
+}
+
+std::string text_member(const nlohmann::json& object, const char* name) {
+    if (!object.is_object()) return {};
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+nlohmann::json run_of_message(const nlohmann::json& runs, const std::string& message_id) {
+    if (!runs.is_object() || !runs.contains("runs") || !runs["runs"].is_array()) return nullptr;
+    for (const auto& run : runs["runs"]) {
+        if (!run.is_object() || !run.contains("messages") || !run["messages"].is_array()) continue;
+        // Only a signature that was accepted put the id there. What asked for the run first may be something else: the
+        // message then joined it.
+        const auto& messages = run["messages"];
+        if (std::ranges::find(messages, nlohmann::json(message_id)) != messages.end()) return run;
+    }
+    return nullptr;
 }
 
 } // namespace tidesync::worker

@@ -4,8 +4,9 @@
 #include "worker/ask_worker.hpp"
 #include "worker/report_text.hpp"
 #include "worker/schedule_order.hpp"
+#include "worker/schedule_text.hpp"
 #include "worker/schedules.hpp"
-#include "worker/setup_message.hpp"
+#include "worker/settings_reader.hpp"
 #include "worker/start.hpp"
 #include "worker/utc.hpp"
 
@@ -22,6 +23,7 @@ namespace tidesync::worker {
 namespace {
 
 constexpr std::string_view job = "slave-to-prod";
+constexpr auto own_id = "tidesync-demo"; // its own: that of the job may be a real one
 constexpr std::chrono::seconds answer_limit{10};
 constexpr std::chrono::minutes run_limit{10};
 constexpr std::chrono::seconds arrival_limit{60};
@@ -37,7 +39,10 @@ nlohmann::json ask(const settings& config, const std::string& path) {
     const auto answer = ask_worker(
         local_url(config) + path, {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())}, std::nullopt,
         answer_limit);
-    return nlohmann::json::parse(answer.body);
+    auto document = nlohmann::json::parse(answer.body, nullptr, false);
+    if (answer.status != 200 || !document.is_object())
+        throw std::runtime_error{fmt::format("the worker answers {} with HTTP {}", path, answer.status)};
+    return document;
 }
 
 /// The run that a delivery of this message belongs to.
@@ -125,13 +130,21 @@ jobs::report report_of(const nlohmann::json& run) {
 exit_code demo(const command& command) {
     const auto config = load_or_explain(purpose::setup, command);
     if (!config) return exit_code::configuration;
+    if (const auto where = split_url(config->qstash_url); !where || !is_loopback(where->host)) {
+        explain_failure(
+            command, "configuration",
+            fmt::format("QSTASH_URL is {}: the demo makes a schedule that ticks every minute", config->qstash_url),
+            "set QSTASH_URL to a scheduler on this machine (`tidesync qstash-local --dev`)");
+        return exit_code::configuration;
+    }
     qstash::client client{qstash_client(*config, arrival_limit)};
 
-    const schedule_order order{.job = std::string{job}, .cron = "* * * * *"};
+    const schedule_order order{.job = std::string{job}, .schedule_id = own_id, .cron = "* * * * *"};
     const auto placed =
         place_schedule(client, std::get<qstash::schedule_request>(request_for(order, *config, {std::string{job}})));
+    if (placed.paused) client.resume_schedule(placed.schedule_id); // else it would wait for a tick in vain
     tell("schedule", fmt::format("{}, every minute for this demo, kept by {}", placed.schedule_id, config->qstash_url));
-    const auto message_id = trigger_schedule(client, placed.schedule_id);
+    const auto message_id = trigger_schedule(client, *config, placed.schedule_id);
     tell("message", fmt::format("{}... for {}", message_id.substr(0, 16), job_url(*config, job)));
     const auto arrived = await_arrival(*config, client, message_id);
     const auto run = await_end(*config, arrived.at("run").get<std::string>());
@@ -150,6 +163,7 @@ exit_code demo(const command& command) {
         "tick", fmt::format(
                     "at {}: {} rows inserted, {} updated, {} unchanged", ticked.value("created_at", "").substr(11, 12),
                     totals.inserted, totals.updated, totals.unchanged));
+    tell("ticking", fmt::format("on every minute, until `tidesync schedule delete {}`", placed.schedule_id));
     return exit_code::in_step;
 }
 

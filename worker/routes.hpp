@@ -26,6 +26,9 @@ struct services {
     metrics counts{config.signing_keys};
 };
 
+/// Where the main job is started.
+inline constexpr std::string_view sync_path = "/api/background/sync/slave-to-prod";
+
 /// Where QStash reports a message that it gave up. Its body quotes ours and the last answer, so it may be larger.
 inline constexpr std::string_view failure_callback_path = "/api/qstash/failure";
 inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;

@@ -1,11 +1,11 @@
 #include "worker/schedule_actions.hpp"
 
+#include "worker/printable.hpp"
 #include "worker/schedules.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <functional>
-#include <map>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -23,43 +23,70 @@ constexpr std::pair<std::string_view, verb> words[] = {
     {"trigger-manual", verb::trigger}};
 
 constexpr auto action_hint =
-    R"(send {"action": "create", "delete", "pause", "resume" or "trigger-manual", "scheduleId": "tidesync-slave-to-prod"})";
+    R"(send {"action": "pause", "scheduleId": "…"}; actions: create, delete, pause, resume, trigger-manual)";
 constexpr auto create_hint = "create knows scheduleId, cron, timezone, retries, timeout (seconds), job and parameters";
+constexpr std::size_t quoted_bytes_max = 40;
 
-bool read_text(const nlohmann::json& value, std::string& into) {
-    if (!value.is_string()) return false;
+/// @returns what the value has to be; empty when it is that
+std::string read_text(const nlohmann::json& value, std::string& into) {
+    if (!value.is_string()) return "text";
     into = value.get<std::string>();
-    return true;
+    return {};
 }
 
 /// Bounds come later, together with those of the command line; here it only has to fit.
-bool read_number(const nlohmann::json& value, int& into) {
-    if (!value.is_number_integer()) return false;
-    const auto number = value.get<std::int64_t>();
-    into = static_cast<int>(std::clamp<std::int64_t>(number, -1, 1'000'000));
-    return true;
+std::string read_number(const nlohmann::json& value, int& into) {
+    if (!value.is_number_integer()) return "a whole number";
+    using limits = std::numeric_limits<int>;
+    const auto number = value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{limits::max()}
+                            ? limits::max()
+                            : value.get<std::int64_t>();
+    into = static_cast<int>(std::clamp<std::int64_t>(number, limits::min(), limits::max()));
+    return {};
 }
 
-/// @returns whether the member is known for this verb and of the right type
-bool read_member(const std::string& name, const nlohmann::json& value, verb what, schedule_order& order) {
-    if (name == "action") return true;
-    if (name == "scheduleId") return read_text(value, order.schedule_id) && !order.schedule_id.empty();
-    if (what != verb::create) return false;
+std::string read_seconds(const nlohmann::json& value, std::optional<std::chrono::seconds>& into) {
+    int seconds = 0;
+    auto wrong = read_number(value, seconds);
+    if (wrong.empty()) into = std::chrono::seconds{seconds};
+    return wrong;
+}
+
+std::string read_object(const nlohmann::json& value, std::string& into) {
+    if (!value.is_object()) return "a JSON object";
+    into = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return {};
+}
+
+/// @returns what the value has to be, empty when it is that; nothing when create knows no such member
+std::optional<std::string> read_choice(const std::string& name, const nlohmann::json& value, schedule_order& order) {
     if (name == "cron") return read_text(value, order.cron);
     if (name == "timezone") return read_text(value, order.timezone);
     if (name == "job") return read_text(value, order.job);
     if (name == "retries") return read_number(value, order.retries);
-    if (name == "timeout") {
-        int seconds = 0;
-        if (!read_number(value, seconds)) return false;
-        order.timeout = std::chrono::seconds{seconds};
-        return true;
+    if (name == "timeout") return read_seconds(value, order.timeout);
+    if (name == "parameters") return read_object(value, order.parameters);
+    return std::nullopt;
+}
+
+std::optional<bad_order> read_member(const std::string& name, const nlohmann::json& value, schedule_action& action) {
+    const auto hint = action.what == verb::create ? create_hint : action_hint;
+    if (name == "action") return std::nullopt;
+    if (name == "scheduleId") {
+        if (!value.is_string() || value.get_ref<const std::string&>().empty())
+            return bad_order{
+                fmt::format(
+                    "scheduleId is empty or not text: leave it out for {}", default_schedule_id(schedule_order{}.job)),
+                hint};
+        action.order.schedule_id = value.get<std::string>();
+        return std::nullopt;
     }
-    if (name == "parameters") {
-        order.parameters = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-        return value.is_object();
-    }
-    return false;
+    const auto wrong = action.what == verb::create ? read_choice(name, value, action.order) : std::nullopt;
+    if (!wrong)
+        return bad_order{
+            fmt::format("{} does not know `{}`", to_string(action.what), printable(name, quoted_bytes_max)), hint};
+    if (!wrong->empty()) return bad_order{fmt::format("`{}` has to be {}", name, *wrong), hint};
+    return std::nullopt;
 }
 
 } // namespace
@@ -75,13 +102,11 @@ std::variant<schedule_action, bad_order> parse_action(const std::string& body) {
     if (named == json.end() || !named->is_string()) return bad_order{"the body names no action", action_hint};
     const auto word = named->get<std::string>();
     const auto* const known = std::ranges::find(words, word, [](const auto& pair) { return pair.first; });
-    if (known == std::end(words)) return bad_order{"there is no such action", action_hint};
+    if (known == std::end(words))
+        return bad_order{fmt::format("there is no action `{}`", printable(word, quoted_bytes_max)), action_hint};
     schedule_action action{.what = known->second};
     for (const auto& [name, value] : json.items())
-        if (!read_member(name, value, action.what, action.order))
-            return bad_order{
-                fmt::format("{} does not know `{}`, or it is of the wrong type", word, name.substr(0, 40)),
-                action.what == verb::create ? create_hint : action_hint};
+        if (auto wrong = read_member(name, value, action)) return std::move(*wrong);
     return action;
 }
 
@@ -96,7 +121,7 @@ std::variant<schedule_change, bad_order> perform(
         const auto placed = place_schedule(client, std::get<qstash::schedule_request>(request));
         return schedule_change{placed.schedule_id, {}, placed.replaced, placed.paused};
     }
-    change.schedule_id = order.schedule_id.empty() ? default_schedule_id(order.job) : order.schedule_id;
+    change.schedule_id = schedule_id_of(order);
     if (auto wrong = refuse_schedule_id(change.schedule_id)) return std::move(*wrong);
     switch (action.what) {
     case verb::remove:
@@ -109,7 +134,7 @@ std::variant<schedule_change, bad_order> perform(
         client.resume_schedule(change.schedule_id);
         break;
     case verb::trigger:
-        change.message_id = trigger_schedule(client, change.schedule_id);
+        change.message_id = trigger_schedule(client, config, change.schedule_id);
         break;
     case verb::create: // above
         break;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 namespace tidesync::worker {
 
@@ -39,7 +40,7 @@ exit_code list(qstash::client& client, const command& command) {
 
 exit_code get(qstash::client& client, const command& command) {
     const auto& order = command.schedule.action.order;
-    const auto id = order.schedule_id.empty() ? default_schedule_id(order.job) : order.schedule_id;
+    const auto id = schedule_id_of(order);
     if (const auto wrong = refuse_schedule_id(id)) return refuse(command, *wrong);
     const auto schedule = client.get_schedule(id);
     if (command.json)
@@ -65,7 +66,9 @@ std::string sentence(schedule_action::verb what, const schedule_change& change) 
     case schedule_action::verb::trigger:
         break;
     }
-    return fmt::format("QStash delivers message {} now; `tidesync runs` shows its run", change.message_id);
+    return fmt::format(
+        "QStash delivers message {} now; `tidesync runs` shows its run, beside the start of that id",
+        change.message_id);
 }
 
 exit_code change(qstash::client& client, const settings& config, const command& command) {
@@ -105,6 +108,8 @@ exit_code schedule(const command& command) {
     } catch (const qstash::api_error& e) {
         const auto failure = explain(e);
         explain_failure(command, failure.code, failure.message, failure.hint);
+    } catch (const std::invalid_argument& e) { // what was read from QStash can not always be sent back
+        explain_failure(command, "bad_request", e.what(), "create the schedule anew: `tidesync schedule create`");
     }
     return exit_code::failed;
 }

@@ -1,6 +1,8 @@
 #include "worker/schedule_order.hpp"
 
 #include "qstash/cron.hpp"
+#include "worker/printable.hpp"
+#include "worker/routes.hpp"
 #include "worker/trigger_parameters.hpp"
 
 #include <algorithm>
@@ -12,20 +14,24 @@ namespace tidesync::worker {
 
 namespace {
 
-constexpr std::chrono::seconds default_timeout{30};
+constexpr std::chrono::seconds usual_timeout{30};
+constexpr std::string_view main_job = "slave-to-prod";
 constexpr std::chrono::seconds timeout_max{12 * 3600}; // no plan of QStash waits longer for an answer
 constexpr std::chrono::seconds answer_margin{3};       // after the wait the answer still has to travel
 constexpr int retries_max = 100;
 constexpr std::size_t schedule_id_bytes_max = 128;
 constexpr std::size_t cron_bytes_max = 256;
 constexpr std::size_t parameters_bytes_max = 16UL * 1024;
+constexpr std::size_t quoted_bytes_max = 100;
+
+std::string excerpt(std::string_view text) { return printable(text, quoted_bytes_max); }
 
 std::optional<bad_order> refuse_timeout(std::chrono::seconds timeout, const settings& config) {
     if (timeout >= shortest_timeout(config) && timeout <= timeout_max) return std::nullopt;
     if (timeout > timeout_max)
         return bad_order{
             "the timeout is longer than any plan of QStash allows",
-            fmt::format("set it to {} s at most", timeout_max.count())};
+            fmt::format("at most {} (12 h)", timeout_max.count())};
     const auto wait = timeout - answer_margin;
     return bad_order{
         fmt::format(
@@ -37,11 +43,32 @@ std::optional<bad_order> refuse_timeout(std::chrono::seconds timeout, const sett
             wait.count() < 0 ? "" : fmt::format(", or TIDESYNC_DELIVERY_WAIT to {} or less", wait.count()))};
 }
 
-std::chrono::seconds timeout_of(const schedule_order& order, const settings& config) {
-    return order.timeout.value_or(std::max(default_timeout, shortest_timeout(config)));
+std::string failure_url(const settings& config) {
+    return fmt::format("{}{}", config.public_url, failure_callback_path);
 }
 
-std::string failure_url(const settings& config) { return config.public_url + "/api/qstash/failure"; }
+/// What is wrong with an expression, in our words where those of the parser, which are QStash's, need a key to read.
+bad_order cron_refusal(std::string_view said, std::string_view hint) {
+    constexpr std::string_view no_zone = "unknown time zone ";
+    if (const auto at = said.find(no_zone); at != std::string_view::npos)
+        return {
+            fmt::format("there is no time zone {}", excerpt(said.substr(at + no_zone.size()))),
+            "name it as Area/City, such as Europe/Berlin"};
+    return {fmt::format("the cron expression cannot be used: {}", said), std::string{hint}};
+}
+
+/// `https://host:port` of an address, however it is written; the name itself for what is none.
+std::string origin_of(const std::string& url) {
+    const auto scheme_end = url.find("://");
+    if (scheme_end == std::string::npos) return url;
+    auto origin = url.substr(0, url.find_first_of("/?#", scheme_end + 3));
+    std::ranges::transform(origin, origin.begin(), [](unsigned char c) {
+        return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    });
+    const std::string_view usual_port = origin.starts_with("https:") ? ":443" : ":80";
+    if (origin.ends_with(usual_port)) origin.resize(origin.size() - usual_port.size());
+    return origin;
+}
 
 /// @returns the expression with its zone in front, as QStash reads it
 std::variant<std::string, bad_order> cron_of(const schedule_order& order) {
@@ -63,23 +90,27 @@ std::variant<std::string, bad_order> cron_of(const schedule_order& order) {
     try {
         (void)qstash::cron::parse(expression);
     } catch (const std::invalid_argument& e) {
-        return bad_order{fmt::format("the cron expression cannot be used: {}", e.what()), hint};
+        return cron_refusal(e.what(), hint);
     }
     return expression;
 }
 
 std::optional<bad_order> refuse_rest(const schedule_order& order, const std::vector<std::string>& jobs) {
     if (std::ranges::find(jobs, order.job) == jobs.end())
-        return bad_order{"there is no such job", fmt::format("the jobs are: {}", fmt::join(jobs, ", "))};
-    if (!order.schedule_id.empty())
-        if (auto wrong = refuse_schedule_id(order.schedule_id)) return wrong;
+        return bad_order{
+            fmt::format("there is no job {}", excerpt(order.job)),
+            fmt::format("the jobs are: {}", fmt::join(jobs, ", "))};
+    if (auto wrong = refuse_schedule_id(schedule_id_of(order))) return wrong;
     if (order.retries < 0 || order.retries > retries_max)
-        return bad_order{"the number of retries cannot be used", fmt::format("set retries from 0 to {}", retries_max)};
+        return bad_order{
+            fmt::format(
+                "{} retries are too {}: 0 to {}", order.retries, order.retries < 0 ? "few" : "many", retries_max),
+            "QStash tries a failed delivery again 2 times unless you say otherwise"};
     if (order.parameters.size() > parameters_bytes_max)
         return bad_order{"the parameters are too long", fmt::format("{} bytes at most, as JSON", parameters_bytes_max)};
     // At the tick it is too late: QStash would deliver, and the worker would refuse.
     if (const auto parameters = parse_parameters(order.parameters); !parameters.problem.empty())
-        return bad_order{fmt::format("parameters: {}", parameters.problem), R"(set {} or {"dry_run": true})"};
+        return bad_order{parameters.problem, R"(set {} or {"dry_run": true})"};
     return std::nullopt;
 }
 
@@ -89,10 +120,19 @@ std::string default_schedule_id(std::string_view job) { return fmt::format("tide
 
 std::chrono::seconds shortest_timeout(const settings& config) { return config.delivery_wait + answer_margin; }
 
-std::string job_url(const settings& config, std::string_view job) {
-    if (job == "slave-to-prod") return config.public_url + "/api/background/sync/slave-to-prod";
-    return fmt::format("{}/api/jobs/{}/runs", config.public_url, job);
+std::string schedule_id_of(const schedule_order& order) {
+    return order.schedule_id ? *order.schedule_id : default_schedule_id(order.job);
 }
+
+std::chrono::seconds default_timeout(const settings& config) {
+    return std::max(usual_timeout, shortest_timeout(config));
+}
+
+std::string job_path(std::string_view job) {
+    return job == main_job ? std::string{sync_path} : fmt::format("/api/jobs/{}/runs", job);
+}
+
+std::string job_url(const settings& config, std::string_view job) { return config.public_url + job_path(job); }
 
 std::optional<bad_order> refuse_schedule_id(std::string_view id) {
     const auto plain = [](unsigned char c) {
@@ -101,48 +141,62 @@ std::optional<bad_order> refuse_schedule_id(std::string_view id) {
     };
     const bool only_dots = id.find_first_not_of('.') == std::string_view::npos; // a path would lose it
     if (!only_dots && id.size() <= schedule_id_bytes_max && std::ranges::all_of(id, plain)) return std::nullopt;
+    if (id.empty())
+        return bad_order{"the schedule id is empty", fmt::format("leave it out for {}", default_schedule_id(main_job))};
     return bad_order{
-        "the schedule id cannot be used",
+        fmt::format("`{}` cannot be the id of a schedule", excerpt(id)),
         fmt::format("letters, digits, `.`, `_` and `-`, {} at most", schedule_id_bytes_max)};
 }
 
 std::variant<qstash::schedule_request, bad_order>
 request_for(const schedule_order& order, const settings& config, const std::vector<std::string>& jobs) {
     if (auto wrong = refuse_rest(order, jobs)) return std::move(*wrong);
-    const auto timeout = timeout_of(order, config);
+    const auto timeout = order.timeout.value_or(default_timeout(config));
     if (auto wrong = refuse_timeout(timeout, config)) return std::move(*wrong);
     auto cron = cron_of(order);
     if (auto* wrong = std::get_if<bad_order>(&cron)) return std::move(*wrong);
 
     qstash::schedule_request request;
-    request.schedule_id = order.schedule_id.empty() ? default_schedule_id(order.job) : order.schedule_id;
+    request.schedule_id = schedule_id_of(order);
     request.cron = std::get<std::string>(cron);
     request.message.destination = job_url(config, order.job);
     request.message.body = order.parameters.empty() ? "{}" : order.parameters;
     request.message.retries = order.retries;
     request.message.timeout = timeout;
     request.message.failure_callback = failure_url(config);
+    request.message.failure_callback_retries = failure_callback_retries;
     return request;
 }
 
-std::optional<qstash::schedule_request>
-correction_of(const qstash::schedule& found, const settings& config, std::string_view job) {
-    bool right = true;
-    const auto put = [&right](auto& member, const auto& value) {
-        right = right && member == value;
+std::optional<correction> correction_of(const qstash::schedule& found, const settings& config, std::string_view job) {
+    correction result{{.schedule_id = found.schedule_id, .cron = found.cron, .message = qstash::message_of(found)}, {}};
+    auto& message = result.request.message;
+    const auto change = [&](std::string_view name, std::string_view now, std::string_view before) {
+        result.changes.push_back(
+            fmt::format("{} {}, was {}", name, now, before.empty() ? std::string{"not set"} : excerpt(before)));
+    };
+    const auto put = [&](std::string_view name, std::string& member, const std::string& value) {
+        if (member == value) return;
+        change(name, value, member);
         member = value;
     };
-    qstash::schedule_request request{
-        .schedule_id = found.schedule_id, .cron = found.cron, .message = qstash::message_of(found)};
-    auto& message = request.message;
-    put(message.destination, job_url(config, job));
-    put(message.method, std::string{"POST"});
-    put(message.failure_callback, failure_url(config));
-    if (!message.retries) put(message.retries, schedule_order{}.retries);
-    if (!message.timeout || refuse_timeout(*message.timeout, config)) put(message.timeout, timeout_of({}, config));
-    if (!parse_parameters(message.body).problem.empty()) put(message.body, std::string{"{}"});
-    if (right) return std::nullopt;
-    return request;
+    put("destination", message.destination, job_url(config, job));
+    put("method", message.method, "POST");
+    put("failure callback", message.failure_callback, failure_url(config));
+    if (!parse_parameters(message.body).problem.empty()) put("body", message.body, "{}");
+    if (message.timeout && refuse_timeout(*message.timeout, config)) {
+        change("timeout", qstash::duration_text(default_timeout(config)), qstash::duration_text(*message.timeout));
+        message.timeout = default_timeout(config);
+    }
+    if (result.changes.empty()) return std::nullopt;
+    if (!message.retries) message.retries = schedule_order{}.retries;
+    if (!message.timeout) message.timeout = default_timeout(config);
+    if (!message.failure_callback_retries) message.failure_callback_retries = failure_callback_retries;
+    return result;
+}
+
+bool calls_elsewhere(const qstash::schedule& found, const settings& config) {
+    return origin_of(found.destination) != origin_of(config.public_url);
 }
 
 } // namespace tidesync::worker

@@ -16,7 +16,9 @@ namespace tidesync::worker {
 /// What a person may choose about a schedule.
 struct schedule_order {
     std::string job = "slave-to-prod";
-    std::string schedule_id{};        ///< empty: `tidesync-<job>`, so that creating twice never makes two
+    /// Nothing: `tidesync-<job>`, so that creating twice never makes two. Empty is no id and refused: it comes from a
+    /// script whose variable is not set, and must not reach the main schedule.
+    std::optional<std::string> schedule_id{};
     std::string cron = "0 */6 * * *"; ///< in UTC, or in `timezone`, or in a zone that it names itself
     std::string timezone{};           ///< Area/City
     int retries = 2;
@@ -33,8 +35,21 @@ struct bad_order {
 /// The id that a job's schedule has unless someone chose another.
 [[nodiscard]] std::string default_schedule_id(std::string_view job);
 
+/// The id that an order means.
+[[nodiscard]] std::string schedule_id_of(const schedule_order&);
+
 /// The shortest timeout of a delivery that outlives the worker's own wait for the end of a run.
 [[nodiscard]] std::chrono::seconds shortest_timeout(const settings&);
+
+/// What a delivery is given when nobody chose: 30 s, or more where TIDESYNC_DELIVERY_WAIT needs more.
+[[nodiscard]] std::chrono::seconds default_timeout(const settings&);
+
+/// How often QStash tries again to tell us that it gave a message up. A worker that was away for the message is often
+/// away for that, too; with five, QStash goes on for about thirty hours.
+inline constexpr int failure_callback_retries = 5;
+
+/// The route that starts a job, behind the worker's address.
+[[nodiscard]] std::string job_path(std::string_view job);
 
 /// The address that starts a job.
 [[nodiscard]] std::string job_url(const settings&, std::string_view job);
@@ -44,11 +59,20 @@ struct bad_order {
 [[nodiscard]] std::variant<qstash::schedule_request, bad_order>
 request_for(const schedule_order&, const settings&, const std::vector<std::string>& jobs);
 
+struct correction {
+    qstash::schedule_request request;
+    std::vector<std::string> changes; ///< `method POST, was GET`
+};
+
 /// What a schedule has to be replaced with, so that it calls this worker as it should. What a person chose stays: cron,
-/// retries, a timeout that is long enough, parameters that can be used, headers, labels.
+/// retries, a timeout that is long enough, parameters that can be used, headers, labels. What QStash does not tell is
+/// no reason to replace it; where there is another one, the replacement gets our default.
 /// @returns nothing when it is right as it is
-[[nodiscard]] std::optional<qstash::schedule_request>
-correction_of(const qstash::schedule&, const settings&, std::string_view job);
+[[nodiscard]] std::optional<correction> correction_of(const qstash::schedule&, const settings&, std::string_view job);
+
+/// Whether a schedule calls another server than TIDESYNC_PUBLIC_URL names: that of another worker, or ours before it
+/// moved. Nobody but a person can tell which.
+[[nodiscard]] bool calls_elsewhere(const qstash::schedule&, const settings&);
 
 /// @returns what is wrong with a schedule id; nothing when it can stand in a path
 [[nodiscard]] std::optional<bad_order> refuse_schedule_id(std::string_view);

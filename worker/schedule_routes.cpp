@@ -8,13 +8,14 @@
 
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace tidesync::worker {
 
 namespace {
 
-// A request holds one of the server's handlers meanwhile.
-constexpr std::chrono::seconds call_limit{12};
+// For all calls of one request together: it holds one of the server's handlers meanwhile.
+constexpr std::chrono::seconds action_limit{12};
 
 http_response answer(const qstash_failure& failure) {
     return error_answer(failure.http_status, failure.code, failure.message, failure.hint);
@@ -25,11 +26,14 @@ template <typename Body>
 http_response ask_qstash(const settings& config, Body&& body) {
     if (config.qstash_token.empty()) return answer(no_qstash_token());
     try {
-        qstash::client client{qstash_client(config, call_limit)};
+        auto with = qstash_client(config, action_limit);
+        with.until = std::chrono::steady_clock::now() + action_limit;
+        qstash::client client{std::move(with)};
         return body(client);
     } catch (const qstash::api_error& e) {
         const auto failure = explain(e);
-        log::event(log::level::warn, "QStash did not do it", {{"code", failure.code}, {"error", failure.message}});
+        if (failure.http_status != 404) // that is the caller's mistake, and nobody else has to act
+            log::event(log::level::warn, "QStash did not do it", {{"code", failure.code}, {"error", failure.message}});
         return answer(failure);
     } catch (const std::invalid_argument& e) { // what was read from QStash can not always be sent back
         return error_answer(400, "bad_request", e.what(), "create the schedule anew: `tidesync schedule create`");

@@ -1,5 +1,6 @@
 #include "worker/schedule_text.hpp"
 
+#include "worker/printable.hpp"
 #include "worker/schedules.hpp"
 #include "worker/text_table.hpp"
 #include "worker/utc.hpp"
@@ -15,12 +16,7 @@ namespace tidesync::worker {
 
 namespace {
 
-/// What others wrote must not steer a terminal.
-std::string shown(std::string text) {
-    const auto steers = [](unsigned char c) { return c < ' ' || c == 127; };
-    std::ranges::replace_if(text, steers, '?');
-    return text;
-}
+constexpr std::size_t log_line_bytes_max = 300;
 
 std::string state_of(const qstash::schedule& schedule) {
     if (schedule.paused) return "paused";
@@ -54,19 +50,19 @@ std::string schedules_table(const std::vector<qstash::schedule>& schedules, std:
     std::vector<cells> lines{{"schedule", "cron", "destination", "next tick UTC", "state"}};
     for (const auto& schedule : schedules)
         lines.push_back(
-            {shown(schedule.schedule_id), shown(schedule.cron), shown(schedule.destination),
+            {printable(schedule.schedule_id), printable(schedule.cron), printable(schedule.destination),
              minute_text(next_tick(schedule, now)), state_of(schedule)});
     auto text = aligned(lines, false, false);
     for (const auto& schedule : schedules)
         if (!schedule.error.empty())
-            text += fmt::format("  {}: {}\n", shown(schedule.schedule_id), shown(schedule.error));
+            text += fmt::format("  {}: {}\n", printable(schedule.schedule_id), printable(schedule.error));
     return text;
 }
 
 std::string schedule_details(const qstash::schedule& schedule, std::chrono::sys_seconds now) {
     std::string text;
     const auto line = [&](std::string_view name, const std::string& value) {
-        if (!value.empty()) text += fmt::format("  {:<17} {}\n", name, shown(value));
+        if (!value.empty()) text += fmt::format("  {:<17} {}\n", name, printable(value));
     };
     line("schedule", schedule.schedule_id);
     line("state", state_of(schedule));
@@ -83,6 +79,13 @@ std::string schedule_details(const qstash::schedule& schedule, std::chrono::sys_
     if (schedule.timeout) line("timeout", qstash::duration_text(*schedule.timeout));
     line("failure callback", schedule.failure_callback);
     return text;
+}
+
+std::string log_line(const qstash::log_entry& entry) {
+    auto text = entry.state;
+    if (entry.response_status != 0) text += fmt::format(" HTTP {}", entry.response_status);
+    if (!entry.error.empty()) text += " " + entry.error;
+    return printable(text, log_line_bytes_max);
 }
 
 nlohmann::ordered_json schedule_document(const qstash::schedule& schedule, std::chrono::sys_seconds now) {

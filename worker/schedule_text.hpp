@@ -19,6 +19,9 @@ namespace tidesync::worker {
 /// Everything about one schedule, a line a member.
 [[nodiscard]] std::string schedule_details(const qstash::schedule&, std::chrono::sys_seconds now);
 
+/// What QStash wrote down about a message, `ERROR HTTP 401 …`: at most 300 bytes.
+[[nodiscard]] std::string log_line(const qstash::log_entry&);
+
 /// A schedule as route and `--json` show it. Without the headers for the destination: they may hold a credential.
 [[nodiscard]] nlohmann::ordered_json schedule_document(const qstash::schedule&, std::chrono::sys_seconds now);
 

@@ -20,12 +20,13 @@ struct placed_schedule {
     bool paused = false;   ///< as it was before: replacing must not resume what someone has paused
 };
 
-/// Creates or replaces. @throws qstash::api_error
+/// Creates or replaces. @throws qstash::api_error, left_unpaused among them
 placed_schedule place_schedule(qstash::client&, const qstash::schedule_request&);
 
-/// Publishes now what the schedule publishes at its ticks, labelled as manual.
+/// Publishes now what the schedule publishes at its ticks, labelled as manual. Where QStash does not tell the timeout,
+/// the message gets that of a schedule of ours for which nobody chose one.
 /// @returns the message id  @throws qstash::api_error
-std::string trigger_schedule(qstash::client&, const std::string& schedule_id);
+std::string trigger_schedule(qstash::client&, const settings&, const std::string& schedule_id);
 
 /// A deduplication id that nothing else has: it makes a publish safe to repeat.
 [[nodiscard]] std::string fresh_deduplication_id();
@@ -41,6 +42,14 @@ struct qstash_failure {
     std::string hint;
 };
 [[nodiscard]] qstash_failure explain(const qstash::api_error&);
+
+/// A schedule that was paused has been replaced and may tick now, because it could not be paused again.
+class left_unpaused : public qstash::api_error {
+public:
+    /// @param cause  why it could not be paused
+    left_unpaused(const std::string& schedule_id, const qstash::api_error& cause);
+    qstash_failure failure; ///< with what to do now
+};
 
 /// For whoever asks while there is no QSTASH_TOKEN.
 [[nodiscard]] qstash_failure no_qstash_token();

@@ -4,7 +4,7 @@
 #include "worker/setup_steps.hpp"
 #include "worker/transcript.hpp"
 
-#include <optional>
+#include <chrono>
 #include <stdexcept>
 
 namespace tidesync::worker {
@@ -13,35 +13,46 @@ namespace {
 
 constexpr std::chrono::seconds call_limit{30};
 
-exit_code stop_early(transcript& lines, std::string_view why) {
-    return lines.end(why, {"put right what is wrong above, then run `tidesync setup` again"});
+/// Each step only when those before it found nothing wrong: what changes QStash comes last.
+/// @param changes  set once a step may have changed something at QStash
+/// @returns whether the schedule delivers at its ticks
+bool take_steps(transcript& lines, const loading& loaded, bool& changes) {
+    const auto& config = loaded.values;
+    check_settings(lines, loaded);
+    if (config.qstash_token.empty()) return false;
+    qstash::client client{qstash_client(config, call_limit)};
+    if (check_token(lines, client, config)) check_signing_keys(lines, client, config);
+    if (!lines.good() || !check_worker(lines, config)) return false;
+    check_message(lines, client, config);
+    changes = lines.good();
+    return changes && own_schedule(lines, client, config);
 }
 
 } // namespace
 
 exit_code set_up(const command& command) {
     const auto loaded = load_settings(process_environment(), purpose::setup, command.config_file, command.insecure_dev);
-    const auto& config = loaded.values;
     transcript lines{command.json};
-    check_settings(lines, loaded);
-    std::optional<std::vector<qstash::schedule>> present;
-    if (!config.qstash_token.empty()) {
-        qstash::client client{qstash_client(config, call_limit)};
-        present = check_token(lines, client, config);
-        if (present) check_signing_keys(lines, client, config);
-    }
-    if (!lines.good() || !present) return stop_early(lines, "nothing was changed at QStash");
-
-    qstash::client client{qstash_client(config, call_limit)};
+    bool ticks = false;
+    bool changes = false;
     try {
-        own_schedule(lines, client, config, *present);
-        if (check_worker(lines, config)) check_message(lines, client, config);
+        ticks = take_steps(lines, loaded, changes);
     } catch (const qstash::api_error& e) {
         lines.wrong(e, "QStash");
+    } catch (const std::invalid_argument& e) { // what was read from QStash can not always be sent back
+        lines.wrong(exit_code::failed, e.what(), "create the schedule anew: `tidesync schedule create`");
     } catch (const std::runtime_error& e) {
         lines.wrong(exit_code::failed, e.what(), "is the worker still running?");
+    } catch (const std::exception& e) { // such as JSON that nobody expected
+        lines.wrong(exit_code::failed, e.what(), "`tidesync check-config` tests the settings");
     }
-    if (!lines.good()) return stop_early(lines, "not ready yet");
+    if (!lines.good())
+        return lines.end(
+            changes ? "not ready yet" : "not ready yet: nothing was changed at QStash",
+            {"put right what is wrong above, then run `tidesync setup` again"});
+    if (!ticks)
+        return lines.end(
+            "everything works, but the schedule is paused: nothing is delivered until `tidesync schedule resume`", {});
     return lines.end(
         "everything is in place",
         {"tidesync schedule list      when QStash calls next", "tidesync schedule trigger   let it call now",

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::chrono::seconds answer_limit{10};
 constexpr std::chrono::seconds log_every{5};
-constexpr std::size_t line_bytes_max = 300;
 
 /// The message will not come any more: its only delivery failed.
 bool is_over(const std::vector<qstash::log_entry>& log) {
@@ -40,15 +39,6 @@ nlohmann::json ask_for_run(const settings& config, const std::string& message_id
 }
 
 } // namespace
-
-std::string local_url(const settings& config) {
-    auto host = config.listen.host;
-    if (config.listen.port == 0) return {};
-    if (host == "0.0.0.0") host = "127.0.0.1";
-    if (host == "::") host = "::1";
-    const bool six = host.find(':') != std::string::npos;
-    return fmt::format("http://{}:{}", six ? fmt::format("[{}]", host) : host, config.listen.port);
-}
 
 message_trip send_message(
     qstash::client& client, const settings& config, std::chrono::seconds patience,
@@ -79,17 +69,6 @@ message_trip send_message(
     }
     if (!is_over(trip.log)) trip.log = log_of(client, trip.message_id);
     return trip;
-}
-
-nlohmann::json run_of_message(const nlohmann::json& runs, const std::string& message_id) {
-    if (!runs.is_object() || !runs.contains("runs") || !runs["runs"].is_array()) return nullptr;
-    for (const auto& run : runs["runs"]) {
-        // Only a signature that was accepted makes a run of trigger qstash.
-        if (!run.is_object() || run.value("trigger", "") != "qstash") continue;
-        const auto messages = run.value("messages", nlohmann::json::array());
-        if (std::ranges::find(messages, nlohmann::json(message_id)) != messages.end()) return run;
-    }
-    return nullptr;
 }
 
 std::string advice(const std::vector<qstash::log_entry>& log, const settings& config) {
@@ -123,16 +102,6 @@ std::string advice(const std::vector<qstash::log_entry>& log, const settings& co
     return fmt::format(
         "QStash cannot reach {}: is the name in public DNS, is its certificate valid, does the firewall let it in?",
         config.public_url);
-}
-
-std::string log_line(const qstash::log_entry& entry) {
-    auto text = entry.state;
-    if (entry.response_status != 0) text += fmt::format(" HTTP {}", entry.response_status);
-    if (!entry.error.empty()) text += " " + entry.error;
-    if (text.size() > line_bytes_max) text.resize(line_bytes_max);
-    const auto steers = [](unsigned char c) { return c < ' ' || c == 127; };
-    std::ranges::replace_if(text, steers, '?');
-    return text;
 }
 
 } // namespace tidesync::worker

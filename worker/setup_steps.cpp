@@ -1,14 +1,18 @@
 #include "worker/setup_steps.hpp"
 
 #include "worker/ask_worker.hpp"
+#include "worker/printable.hpp"
 #include "worker/schedule_order.hpp"
 #include "worker/schedule_text.hpp"
 #include "worker/schedules.hpp"
+#include "worker/settings_reader.hpp"
+#include "worker/setup_keys.hpp"
 #include "worker/setup_message.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -21,9 +25,16 @@ constexpr std::chrono::seconds message_patience{60};
 constexpr std::chrono::seconds answer_margin{15};
 
 bool names_this_machine(const std::string& url) {
-    const auto authority = url.substr(url.find("://") + 3, url.find('/', url.find("://") + 3) - url.find("://") - 3);
-    if (authority.starts_with('[')) return is_loopback(authority.substr(1, authority.find(']') - 1));
-    return is_loopback(authority.substr(0, authority.rfind(':')));
+    const auto parts = split_url(url);
+    return parts && is_loopback(parts->host);
+}
+
+std::optional<qstash::schedule> find_schedule(qstash::client& client, const std::string& id) {
+    try {
+        return client.get_schedule(id);
+    } catch (const qstash::not_found&) {
+        return std::nullopt;
+    }
 }
 
 void show_wait(std::chrono::seconds passed) {
@@ -54,63 +65,29 @@ void check_settings(transcript& lines, const loading& loaded) {
     }
 }
 
-std::optional<std::vector<qstash::schedule>>
-check_token(transcript& lines, qstash::client& client, const settings& config) {
+bool check_token(transcript& lines, qstash::client& client, const settings& config) {
     try {
-        auto schedules = client.list_schedules();
         lines.ok(fmt::format(
-            "QStash at {} takes the token; schedules in the account: {}", config.qstash_url, schedules.size()));
-        return schedules;
+            "QStash at {} takes the token; schedules in the account: {}", config.qstash_url,
+            client.list_schedules().size()));
+        return true;
     } catch (const qstash::api_error& e) {
         lines.wrong(e, "QStash");
-        return std::nullopt;
+        return false;
     }
 }
 
 void check_signing_keys(transcript& lines, qstash::client& client, const settings& config) {
     try {
-        const auto theirs = client.get_keys();
-        for (const auto& key : config.signing_keys) {
-            if (key.value == (key.label == "current" ? theirs.current : theirs.next))
-                lines.ok(fmt::format("signing key {} is the account's", key.label));
-            else if (key.value == theirs.current || key.value == theirs.next)
-                lines.note(
-                    fmt::format("signing key {} is the account's, but in the other place", key.label),
-                    "the keys were rotated: copy both from the QStash console");
+        for (const auto& line : compare_signing_keys(config.signing_keys, client.get_keys())) {
+            if (line.how == check::state::wrong)
+                lines.wrong(exit_code::configuration, line.text, line.remedy);
             else
-                lines.wrong(
-                    exit_code::configuration,
-                    fmt::format("signing key {} is not one of the account that QSTASH_TOKEN belongs to", key.label),
-                    "copy both signing keys from the QStash console, of the same account and region as the token");
+                lines.add(line);
         }
     } catch (const qstash::api_error& e) {
         lines.note(fmt::format("the signing keys could not be compared with the account's: {}", e.what()));
     }
-}
-
-void own_schedule(
-    transcript& lines, qstash::client& client, const settings& config, const std::vector<qstash::schedule>& present) {
-    const auto id = default_schedule_id(job);
-    const auto found = std::ranges::find(present, id, &qstash::schedule::schedule_id);
-    std::string what = "is as it should be";
-    if (found == present.end()) {
-        // What nobody chose is never refused.
-        place_schedule(client, std::get<qstash::schedule_request>(request_for({}, config, {std::string{job}})));
-        what = "created";
-    } else if (const auto corrected = correction_of(*found, config, job)) {
-        place_schedule(client, *corrected);
-        what = "updated";
-    }
-    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    auto schedule = client.get_schedule(id);
-    const auto tick = next_tick(schedule, now);
-    lines.ok(fmt::format(
-        "schedule {} {}: `{}`, {}, calls {}", id, what, schedule.cron,
-        tick ? fmt::format("next tick {} UTC", minute_text(tick)) : "no tick to come", schedule.destination));
-    if (schedule.paused)
-        lines.note(
-            "the schedule is paused: someone paused it", fmt::format("`tidesync schedule resume {}` resumes it", id));
-    lines.document["schedule"] = schedule_document(schedule, now);
 }
 
 bool check_worker(transcript& lines, const settings& config) {
@@ -123,7 +100,7 @@ bool check_worker(transcript& lines, const settings& config) {
     worker_answer answer;
     try {
         answer = ask_worker(
-            url + "/api/background/sync/slave-to-prod",
+            url + job_path(job),
             {fmt::format("Authorization: Bearer {}", config.admin_token.reveal()), "Content-Type: application/json"},
             R"({"dry_run": true})", config.delivery_wait + answer_margin);
     } catch (const std::runtime_error& e) {
@@ -139,18 +116,22 @@ bool check_worker(transcript& lines, const settings& config) {
         return false;
     }
     if (answer.status / 100 != 2) {
-        const auto error = document.value("error", nlohmann::json::object());
-        lines.wrong(
-            exit_code::failed,
-            answer.status == 401
-                ? std::string{"the running worker does not take TIDESYNC_ADMIN_TOKEN: it has another one"}
-                : fmt::format("the worker answers HTTP {}: {}", answer.status, error.value("message", "")),
-            answer.status == 401 ? "restart it with these settings" : error.value("hint", ""));
+        const auto error = document.find("error");
+        const auto said = [&](const char* name) { return error == document.end() ? "" : text_member(*error, name); };
+        if (answer.status == 401)
+            lines.wrong(
+                exit_code::failed, fmt::format("the worker at {} runs with another TIDESYNC_ADMIN_TOKEN", url),
+                "restart it with these settings");
+        else
+            lines.wrong(
+                exit_code::failed, fmt::format("the worker answers HTTP {}: {}", answer.status, said("message")),
+                said("hint"));
         return false;
     }
+    const auto message = text_member(document, "message");
     lines.ok(fmt::format(
         "the worker at {} takes a manual trigger: {}", url,
-        document.value("message", "a dry run, which has not ended yet")));
+        message.empty() ? "a dry run, which has not ended yet" : message));
     return true;
 }
 
@@ -163,11 +144,48 @@ void check_message(transcript& lines, qstash::client& client, const settings& co
     if (!trip.run.is_null())
         return lines.ok(fmt::format(
             "message {} came back signed after {} s and started dry run {}", trip.message_id, trip.took.count(),
-            trip.run.value("run", "")));
+            text_member(trip.run, "run")));
     lines.wrong(
         exit_code::failed, fmt::format("message {} did not arrive within {} s", trip.message_id, trip.took.count()),
         advice(trip.log, config));
     for (const auto& line : evidence) lines.note("QStash: " + line.get<std::string>());
+}
+
+bool own_schedule(transcript& lines, qstash::client& client, const settings& config) {
+    const auto id = default_schedule_id(job);
+    const auto found = find_schedule(client, id);
+    std::string what = "is as it should be";
+    if (!found) {
+        // What nobody chose is never refused.
+        place_schedule(client, std::get<qstash::schedule_request>(request_for({}, config, {std::string{job}})));
+        what = "created";
+    } else if (calls_elsewhere(*found, config)) {
+        lines.wrong(
+            exit_code::failed,
+            fmt::format(
+                "schedule {} calls {}; with this TIDESYNC_PUBLIC_URL it would call {}", id,
+                printable(found->destination), job_url(config, job)),
+            fmt::format(
+                "does another worker live there? Then leave it to that one. If not: `tidesync schedule create --cron "
+                "'{}'` replaces it",
+                printable(found->cron)));
+        return false;
+    } else if (const auto corrected = correction_of(*found, config, job)) {
+        place_schedule(client, corrected->request);
+        what = fmt::format("updated ({})", fmt::join(corrected->changes, "; "));
+    }
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto schedule = client.get_schedule(id);
+    const auto tick = next_tick(schedule, now);
+    lines.ok(fmt::format(
+        "schedule {} {}: `{}`, {}, calls {}", id, what, printable(schedule.cron),
+        tick ? fmt::format("next tick {} UTC", minute_text(tick)) : "no tick to come",
+        printable(schedule.destination)));
+    if (schedule.paused)
+        lines.note(
+            "the schedule is paused (by a person, the route or QStash): nothing is delivered until it is resumed");
+    lines.document["schedule"] = schedule_document(schedule, now);
+    return !schedule.paused;
 }
 
 } // namespace tidesync::worker

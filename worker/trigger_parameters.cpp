@@ -1,22 +1,34 @@
 #include "worker/trigger_parameters.hpp"
 
+#include "worker/printable.hpp"
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace tidesync::worker {
+
+namespace {
+
+constexpr std::size_t name_bytes_max = 40;
+
+} // namespace
 
 trigger_parameters parse_parameters(const std::string& body) {
     trigger_parameters result;
     if (body.find_first_not_of(" \t\r\n") == std::string::npos) return result;
     const auto json = nlohmann::json::parse(body, nullptr, false);
     if (!json.is_object()) {
-        result.problem = "the body is not a JSON object";
+        result.problem = "the parameters are not a JSON object";
         return result;
     }
     for (const auto& [name, value] : json.items()) {
         if (name == "dry_run" && value.is_boolean())
             result.dry_run = value.get<bool>();
+        else if (name == "dry_run")
+            result.problem = "`dry_run` is neither true nor false";
         else
-            result.problem = "the body has a parameter that is not known or of the wrong type";
+            result.problem = fmt::format(
+                "`{}` is not known; the job takes dry_run (true or false)", printable(name, name_bytes_max));
     }
     return result;
 }

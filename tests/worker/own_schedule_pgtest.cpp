@@ -36,6 +36,11 @@ struct circle {
         return run_tidesync(arguments, environment);
     }
 
+    /// How QStash keeps the main schedule.
+    [[nodiscard]] nlohmann::json stored() const {
+        return nlohmann::json::parse(scheduler.call("GET", "/v2/schedules/tidesync-slave-to-prod").body);
+    }
+
     [[nodiscard]] nlohmann::json document(const std::vector<std::string>& arguments, int status = 0) const {
         const auto result = run(arguments);
         INFO(result.out << result.err);
@@ -88,7 +93,7 @@ TEST_CASE("a created schedule calls the worker when it is triggered, and the run
 
 TEST_CASE("the schedule route does what the command does", "[worker][schedule]") {
     const circle c;
-    const serving worker{c.environment};
+    serving worker{c.environment};
     const auto post = [&](const std::string& body) {
         const auto answer = worker.as_person("POST", "/api/background/sync/schedule", body);
         INFO(answer.body);
@@ -110,6 +115,7 @@ TEST_CASE("the schedule route does what the command does", "[worker][schedule]")
     CHECK(comes_true([&] { return c.databases.production.value("SELECT count(*) FROM item") == "10"; }));
     post(R"({"action":"delete"})");
     CHECK(worker.as_person("POST", "/api/background/sync/schedule", R"({"action":"delete"})").status == 404);
+    CHECK_THAT(worker.worker().err(), !Contains("QStash did not do it")); // a caller's mistake asks nobody to act
 }
 
 TEST_CASE("setup finds everything in place, and says when somebody paused the schedule", "[worker][setup]") {
@@ -124,8 +130,115 @@ TEST_CASE("setup finds everything in place, and says when somebody paused the sc
     CHECK(c.run({"schedule", "pause"}).status == 0);
     result = c.run({"setup"});
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("paused"));
-    CHECK_THAT(result.out, Contains("tidesync schedule resume"));
+    CHECK_THAT(result.out, Contains("paused (by a person, the route or QStash)"));
+    CHECK_THAT(
+        result.out, Contains("everything works, but the schedule is paused: nothing is delivered until `tidesync "
+                             "schedule resume`"));
+    CHECK_THAT(result.out, !Contains("everything is in place"));
+}
+
+TEST_CASE("setup leaves a schedule alone that calls another server", "[worker][setup]") {
+    circle c;
+    const auto here = c.environment.at("TIDESYNC_PUBLIC_URL");
+    c.environment["TIDESYNC_PUBLIC_URL"] = "http://localhost:9";
+    REQUIRE(c.run({"schedule", "create", "--cron", "7 3 * * *"}).status == 0);
+    c.environment["TIDESYNC_PUBLIC_URL"] = here;
+    const serving worker{c.environment};
+    const auto before = c.stored();
+    auto result = c.run({"setup"});
+    INFO(result.out << result.err);
+    CHECK(result.status == 3);
+    CHECK_THAT(result.out, Contains("calls http://localhost:9" + std::string{sync_route}));
+    CHECK_THAT(result.out, Contains("would call " + here + sync_route));
+    CHECK_THAT(result.out, Contains("`tidesync schedule create --cron '7 3 * * *'` replaces it"));
+    CHECK_THAT(result.out, Contains("came back signed")); // all that could be found out comes first
+    CHECK(c.stored() == before);
+    REQUIRE(c.run({"schedule", "create", "--cron", "7 3 * * *"}).status == 0);
+    CHECK(c.run({"setup"}).status == 0);
+}
+
+TEST_CASE("setup says what it puts right and what that was before", "[worker][setup]") {
+    const circle c;
+    const serving worker{c.environment};
+    const auto here = c.environment.at("TIDESYNC_PUBLIC_URL");
+    REQUIRE(
+        c.scheduler
+            .call(
+                "POST", "/v2/schedules/" + here + sync_route,
+                {{"Upstash-Cron", "7 3 * * *"},
+                 {"Upstash-Schedule-Id", "tidesync-slave-to-prod"},
+                 {"Upstash-Method", "PUT"},
+                 {"Upstash-Timeout", "9s"}})
+            .status == 200);
+    const auto result = c.run({"setup"});
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("method POST, was PUT"));
+    CHECK_THAT(result.out, Contains("failure callback " + here + "/api/qstash/failure, was not set"));
+    CHECK_THAT(result.out, Contains("timeout 30s, was 9s"));
+    CHECK(c.stored().at("method") == "POST");
+    CHECK(c.stored().at("cron") == "7 3 * * *");
+    CHECK_THAT(c.run({"setup"}).out, Contains("is as it should be"));
+}
+
+TEST_CASE("setup takes keys that were rotated once, and those of further regions", "[worker][setup]") {
+    circle c;
+    c.environment["US_EAST_1_QSTASH_CURRENT_SIGNING_KEY"] = "sig_2aTestUsCurrentKeyOnlyForTests5";
+    c.environment["US_EAST_1_QSTASH_NEXT_SIGNING_KEY"] = "sig_3bTestUsNextKeyOnlyForTests77Q";
+    const serving worker{c.environment};
+    auto result = c.run({"setup"});
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("us-east-1/next were not compared: another region's"));
+    REQUIRE(c.scheduler.call("POST", "/v2/keys/rotate").status == 200);
+    result = c.run({"setup"});
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, Contains("the keys were rotated once"));
+    REQUIRE(c.scheduler.call("POST", "/v2/keys/rotate").status == 200);
+    result = c.run({"setup"});
+    CHECK(result.status == 78);
+    CHECK_THAT(result.out, Contains("none of the signing keys"));
+}
+
+TEST_CASE("setup survives whatever answers in the worker's place", "[worker][setup]") {
+    circle c;
+    for (const auto* body :
+         {R"({"success": 1, "error": {"message": 5, "hint": []}})", R"({"success": false, "error": "odd"})",
+          R"({"success": true, "message": {}})", "[]", "<html>"}) {
+        for (const int status : {200, 500}) {
+            const canned_server odd{{json_answer(status, body), json_answer(200, R"({"runs": [{"messages": 1}]})")}};
+            c.environment["TIDESYNC_LISTEN"] = fmt::format("127.0.0.1:{}", odd.port());
+            const auto document = c.document({"setup", "--json"}, 3);
+            CAPTURE(body, status);
+            CHECK(document.at("success") == false);
+            CHECK(document.at("message") == "not ready yet: nothing was changed at QStash");
+        }
+    }
+    CHECK(c.document({"schedule", "list", "--json"}).at("schedules").empty());
+}
+
+TEST_CASE("an id that is given and empty is refused by every verb", "[worker][schedule]") {
+    const circle c;
+    REQUIRE(c.run({"schedule", "create"}).status == 0);
+    for (const auto* verb : {"create", "get", "pause", "resume", "delete", "trigger"}) {
+        const auto result = c.run({"schedule", verb, ""});
+        CAPTURE(verb, result.err);
+        CHECK(result.status == 64);
+        CHECK_THAT(result.err, Contains("leave it out for tidesync-slave-to-prod"));
+    }
+    CHECK(c.stored().at("isPaused") == false);
+    const auto missing = c.run({"schedule", "get", "night"});
+    CHECK(missing.status == 3);
+    CHECK_THAT(missing.err, Contains("QStash has no schedule night"));
+}
+
+TEST_CASE("the demo calls only a scheduler on this machine", "[worker][schedule]") {
+    circle c;
+    c.environment["QSTASH_URL"] = "https://qstash.upstash.io";
+    const auto result = c.run({"demo"});
+    CHECK(result.status == 78);
+    CHECK_THAT(result.err, Contains("QSTASH_URL is https://qstash.upstash.io"));
 }
 
 TEST_CASE("setup names what is wrong, and what to do: no worker, a wrong token, no scheduler", "[worker][setup]") {
@@ -133,6 +246,7 @@ TEST_CASE("setup names what is wrong, and what to do: no worker, a wrong token, 
     auto result = c.run({"setup"});
     CHECK(result.status == 3);
     CHECK_THAT(result.out, Contains("tidesync serve"));
+    CHECK(c.document({"schedule", "list", "--json"}).at("schedules").empty()); // what changes QStash comes last
     c.environment["QSTASH_TOKEN"] = "another-token-than-the-scheduler-has";
     result = c.run({"setup"});
     CHECK(result.status != 0);
@@ -176,6 +290,5 @@ TEST_CASE(
     CHECK(comes_true([&] { return c.databases.production.value("SELECT count(*) FROM item") == "10"; }));
     CHECK(worker.logs("signed with the next key"));
     CHECK_THAT(
-        worker.as_person("GET", "/metrics").body,
-        Contains(R"(worker_signature_key_matches_total{key="next"} 1)"));
+        worker.as_person("GET", "/metrics").body, Contains(R"(worker_signature_key_matches_total{key="next"} 1)"));
 }

@@ -90,7 +90,7 @@ TEST_CASE("create tells QStash everything and keeps a paused schedule paused", "
     for (const auto* line :
          {"upstash-cron: 0 */6 * * *", "upstash-schedule-id: tidesync-slave-to-prod", "upstash-retries: 2",
           "upstash-timeout: 30s", "upstash-failure-callback: https://sync.example.com/api/qstash/failure",
-          "content-type: application/json"}) {
+          "upstash-failure-callback-retries: 5", "content-type: application/json"}) {
         CAPTURE(line, requests[1]);
         CHECK(has_line(requests[1], line));
     }
@@ -118,6 +118,7 @@ TEST_CASE("trigger-manual publishes what the schedule would, labelled as manual"
         request_line(publish) ==
         "POST /v2/publish/https://sync.example.com/api/background/sync/slave-to-prod HTTP/1.1");
     CHECK(has_line(publish, "upstash-forward-x-manual-trigger: true"));
+    CHECK(has_line(publish, "upstash-timeout: 30s")); // QStash did not tell that of the schedule
     CHECK(body_of(publish) == "{}");
     CHECK_THAT(publish, containing("edup"));
 }
@@ -144,7 +145,11 @@ TEST_CASE("what QStash refuses is told with its own code and what to do", "[work
     };
     const one cases[] = {
         {tests::json_answer(401, R"({"error":"invalid token"})"), 502, "qstash_refused", "QSTASH_TOKEN"},
-        {tests::json_answer(404, R"({"error":"not found"})"), 404, "not_found", "schedule list"},
+        {tests::json_answer(404, R"({"error":"not found"})"), 404, "not_found", "`tidesync schedule create` makes it"},
+        {tests::answer(404, "<html>nginx</html>"), 502, "qstash_unreachable", "QSTASH_URL"},
+        {tests::json_answer(200, R"([{"scheduleId":"a"}])"), 502, "qstash_unreachable", "QSTASH_URL"},
+        {tests::json_answer(400, R"({"error":"host a.b is not among the allowed destinations"})"), 502,
+         "qstash_refused", "TIDESYNC_QSTASH_ALLOW_HOSTS"},
         {tests::json_answer(412, R"({"error":"too many schedules"})"), 502, "qstash_refused", "says why"}};
     for (const auto& one : cases) {
         fixture f{{one.played}};
@@ -155,6 +160,38 @@ TEST_CASE("what QStash refuses is told with its own code and what to do", "[work
         CHECK_THAT(json(answer).at("error").at("hint").get<std::string>(), containing(one.hint));
         CHECK(answer.body.find("hunter2secret") == std::string::npos);
     }
+}
+
+TEST_CASE("a schedule that is missing is named", "[worker][schedule]") {
+    const auto gone = tests::json_answer(404, R"({"error":"schedule not found"})");
+    for (const auto* action : {"delete", "pause", "resume", "trigger-manual"}) {
+        fixture f{{gone}};
+        const auto answer = f.ask("POST", nlohmann::json{{"action", action}, {"scheduleId", "night"}}.dump());
+        CAPTURE(action, answer.body);
+        CHECK(answer.status == 404);
+        CHECK(json(answer).at("error").at("message") == "QStash has no schedule night");
+        CHECK_THAT(json(answer).at("error").at("hint").get<std::string>(), containing("schedule list"));
+    }
+}
+
+TEST_CASE("nothing is created where what answers is not QStash", "[worker][schedule]") {
+    fixture f{{tests::answer(404, "404 page not found\n"), tests::json_answer(200, R"({"scheduleId":"a"})")}};
+    const auto answer = f.ask("POST", R"({"action":"create"})");
+    CHECK(answer.status == 502);
+    CHECK_THAT(json(answer).at("error").at("message").get<std::string>(), containing("is not QStash"));
+    CHECK(f.qstash.requests().size() == 1);
+}
+
+TEST_CASE("who replaces a paused schedule hears that it could not be paused again", "[worker][schedule]") {
+    fixture f{
+        {tests::json_answer(200, stored), tests::json_answer(200, R"({"scheduleId":"tidesync-slave-to-prod"})"),
+         tests::json_answer(500, R"({"error":"sorry"})")}};
+    const auto answer = f.ask("POST", R"({"action":"create"})");
+    CHECK(answer.status == 502);
+    CHECK_THAT(
+        json(answer).at("error").at("message").get<std::string>(),
+        containing("the schedule was replaced but could not be paused again; it may tick: "
+                   "`tidesync schedule pause tidesync-slave-to-prod`"));
 }
 
 TEST_CASE("a limit of QStash is 503 without Retry-After", "[worker][schedule]") {

@@ -77,3 +77,24 @@ TEST_CASE("a schedule's document holds what it does and none of its headers", "[
     CHECK(document.dump().find("hunter2secret") == std::string::npos);
     CHECK_THAT(schedule_details(schedule, now), containing("30s"));
 }
+
+TEST_CASE("a line of QStash's log is bounded and does not steer the terminal", "[worker][schedule]") {
+    qstash::log_entry entry;
+    entry.state = "ERROR";
+    entry.response_status = 401;
+    entry.error = "no\x1b[2J";
+    CHECK(log_line(entry) == "ERROR HTTP 401 no?[2J");
+    entry.error = "a\xc2\x9b"
+                  "2Jb\xff"
+                  "ö";
+    CHECK(log_line(entry) == "ERROR HTTP 401 a?2Jb?ö");
+    entry.response_status = 0;
+    for (const auto* before : {"", "x"}) { // 300 bytes end within a letter in one of the two
+        entry.error = before;
+        for (int i = 0; i < 1000; ++i) entry.error += "ö";
+        const auto line = log_line(entry);
+        CHECK(line.size() <= 300);
+        CHECK(line.size() >= 299);
+        CHECK(line.ends_with("ö"));
+    }
+}

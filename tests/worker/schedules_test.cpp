@@ -69,6 +69,7 @@ TEST_CASE("a schedule without options calls the main job every six hours", "[wor
     CHECK(request.message.retries == 2);
     CHECK(request.message.timeout == 30s);
     CHECK(request.message.failure_callback == "https://sync.example.com/tides/api/qstash/failure");
+    CHECK(request.message.failure_callback_retries == 5);
 }
 
 TEST_CASE("every choice about a schedule reaches QStash", "[worker][schedule]") {
@@ -87,7 +88,7 @@ TEST_CASE("every choice about a schedule reaches QStash", "[worker][schedule]") 
     CHECK(request.message.retries == 0);
     CHECK(request.message.timeout == 28s);
     CHECK(request.message.body == R"({"dry_run":true})");
-    order.schedule_id.clear();
+    order.schedule_id.reset();
     CHECK(request_of(order).schedule_id == "tidesync-product-images");
     order.timezone.clear();
     order.cron = "CRON_TZ=Asia/Tokyo 0 4 * * *";
@@ -100,23 +101,25 @@ TEST_CASE("an order that cannot work is refused before QStash hears of it", "[wo
         const char* expected;
     };
     const wrong cases[] = {
-        {{.job = "unknown"}, "product-images"},
-        {{.schedule_id = "a/b"}, "schedule id"},
-        {{.schedule_id = ".."}, "schedule id"},
+        {{.job = "unknown"}, "no job unknown | the jobs are: slave-to-prod, product-images"},
+        {{.schedule_id = "a/b"}, "`a/b`"},
+        {{.schedule_id = ".."}, "`..`"},
+        {{.schedule_id = ""}, "leave it out for tidesync-slave-to-prod"},
         {{.schedule_id = std::string(129, 'a')}, "128"},
         {{.cron = "0 */6 * *"}, "five fields"},
         {{.cron = ""}, "five fields"},
         {{.cron = "0 */6 * * *\r\nUpstash-Forward-X: 1"}, "printable"},
         {{.cron = std::string(300, '*')}, "too long"},
         {{.cron = "CRON_TZ=Asia/Tokyo 0 4 * * *", .timezone = "Europe/Berlin"}, "time zone"},
-        {{.timezone = "Nowhere/Atall"}, "cron"},
+        {{.timezone = "Nowhere/Atall"}, "there is no time zone Nowhere/Atall | "},
         {{.timezone = "UTC 0 0"}, "blank"},
-        {{.retries = -1}, "0 to 100"},
-        {{.retries = 101}, "0 to 100"},
-        {{.timeout = 13h}, "43200"},
+        {{.retries = -1}, "-1 retries are too few: 0 to 100"},
+        {{.retries = 101}, "101 retries are too many: 0 to 100"},
+        {{.timeout = 13h}, "at most 43200 (12 h)"},
         {{.timeout = -1s}, "28 s or more"},
         {{.parameters = "[]"}, "JSON object"},
-        {{.parameters = R"({"dryrun":true})"}, "not known"},
+        {{.parameters = R"({"dryrun":true})"}, "`dryrun` is not known; the job takes dry_run (true or false)"},
+        {{.parameters = R"({"dry_run":"yes"})"}, "`dry_run` is neither true nor false"},
         {{.parameters = std::string(20'000, ' ')}, "too long"}};
     for (const auto& wrong : cases) {
         CAPTURE(wrong.expected, wrong.order.cron, wrong.order.schedule_id);
@@ -161,14 +164,53 @@ TEST_CASE("a correction changes what is wrong and keeps what a person chose", "[
     moved.timeout = 10s;
     const auto corrected = correction_of(moved, configured(), "slave-to-prod");
     REQUIRE(corrected);
-    CHECK(corrected->schedule_id == "tidesync-slave-to-prod");
-    CHECK(corrected->cron == "0 3 * * *");
-    CHECK(corrected->message.retries == 7);
-    CHECK(corrected->message.destination == request_of({}).message.destination);
-    CHECK(corrected->message.method == "POST");
-    CHECK(corrected->message.failure_callback == request_of({}).message.failure_callback);
-    CHECK(corrected->message.body == "{}");
-    CHECK(corrected->message.timeout == 30s);
+    CHECK(corrected->request.schedule_id == "tidesync-slave-to-prod");
+    CHECK(corrected->request.cron == "0 3 * * *");
+    const auto& message = corrected->request.message;
+    CHECK(message.retries == 7);
+    CHECK(message.destination == request_of({}).message.destination);
+    CHECK(message.method == "POST");
+    CHECK(message.failure_callback == request_of({}).message.failure_callback);
+    CHECK(message.failure_callback_retries == 5); // QStash does not tell them
+    CHECK(message.body == "{}");
+    CHECK(message.timeout == 30s);
+    CHECK(
+        corrected->changes == std::vector<std::string>{
+                                  "destination https://sync.example.com/tides/api/background/sync/slave-to-prod, was "
+                                  "https://old.example.com/api/background/sync/slave-to-prod",
+                                  "method POST, was GET",
+                                  "failure callback https://sync.example.com/tides/api/qstash/failure, was not set",
+                                  "body {}, was not json", "timeout 30s, was 10s"});
+}
+
+TEST_CASE("a timeout that QStash does not tell is no reason to replace a schedule", "[worker][schedule]") {
+    auto silent = placed();
+    silent.timeout.reset();
+    silent.retries.reset();
+    CHECK_FALSE(correction_of(silent, configured(), "slave-to-prod"));
+    silent.method = "GET";
+    const auto corrected = correction_of(silent, configured(), "slave-to-prod");
+    REQUIRE(corrected);
+    CHECK(corrected->request.message.timeout == 30s);
+    CHECK(corrected->request.message.retries == 2);
+    CHECK(corrected->changes == std::vector<std::string>{"method POST, was GET"});
+}
+
+TEST_CASE("a schedule that calls another server is told from one of ours", "[worker][schedule]") {
+    auto schedule = placed();
+    for (const auto* ours :
+         {"https://sync.example.com/old", "https://SYNC.example.com:443/api?a=1", "HTTPS://sync.example.com"}) {
+        CAPTURE(ours);
+        schedule.destination = ours;
+        CHECK_FALSE(calls_elsewhere(schedule, configured()));
+    }
+    for (const auto* other :
+         {"https://old.example.com/tides", "http://sync.example.com/tides", "https://sync.example.com:8443/tides",
+          "https://sync.example.com.evil.example/", "a-url-group", ""}) {
+        CAPTURE(other);
+        schedule.destination = other;
+        CHECK(calls_elsewhere(schedule, configured()));
+    }
 }
 
 TEST_CASE("the route's body names an action and only what belongs to it", "[worker][schedule]") {
@@ -192,7 +234,7 @@ TEST_CASE("the route's body names an action and only what belongs to it", "[work
         CHECK(to_string(action.what) == word);
         CHECK(action.order.schedule_id == "scd_1");
     }
-    CHECK(action_of(R"({"action":"pause"})").order.schedule_id.empty());
+    CHECK_FALSE(action_of(R"({"action":"pause"})").order.schedule_id);
 }
 
 TEST_CASE("a body that is no known action is refused with a hint", "[worker][schedule]") {
@@ -208,6 +250,20 @@ TEST_CASE("a body that is no known action is refused with a hint", "[worker][sch
         CHECK_FALSE(std::get<bad_order>(parsed).message.empty());
         CHECK_THAT(std::get<bad_order>(parsed).hint, containing("create"));
     }
+}
+
+TEST_CASE("a refusal names what is wrong, and its example is JSON", "[worker][schedule]") {
+    const auto refusal = [](const char* body) { return std::get<bad_order>(parse_action(body)); };
+    CHECK(refusal(R"({"action":"explode"})").message == "there is no action `explode`");
+    CHECK(refusal(R"({"action":"create","chron":"x"})").message == "create does not know `chron`");
+    CHECK(refusal(R"({"action":"pause","cron":"x"})").message == "pause does not know `cron`");
+    CHECK(refusal(R"({"action":"create","retries":"3"})").message == "`retries` has to be a whole number");
+    CHECK(refusal(R"({"action":"create","parameters":"{}"})").message == "`parameters` has to be a JSON object");
+    for (const auto* body : {R"({"action":"delete","scheduleId":""})", R"({"action":"create","scheduleId":7})"})
+        CHECK(refusal(body).message == "scheduleId is empty or not text: leave it out for tidesync-slave-to-prod");
+    const auto hint = refusal("{}").hint;
+    const auto example = hint.substr(hint.find('{'), hint.find('}') + 1 - hint.find('{'));
+    CHECK(action_of(example).what == schedule_action::verb::pause);
 }
 
 TEST_CASE("a number that fits nowhere is out of range, not another number", "[worker][schedule]") {
