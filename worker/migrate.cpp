@@ -38,12 +38,26 @@ std::string_view side_of(schema_part part) {
     return "scheduler store";
 }
 
-std::string_view schema_of(schema_part part) { return part == schema_part::scheduler ? "tidesync_qstash" : "tidesync"; }
+/// Where a part remembers which of its files ran: in the schema it makes, so that it needs no other one.
+struct version_table {
+    std::string_view schema;
+    std::string_view create, read, record; ///< statements
+};
+
+version_table versions_of(schema_part part) {
+    if (part == schema_part::scheduler)
+        return {
+            "tidesync_qstash", sql::create_scheduler_version_table.text, sql::read_scheduler_version.text,
+            sql::record_scheduler_version.text};
+    return {"tidesync", sql::create_version_table.text, sql::read_version.text, sql::record_version.text};
+}
 
 /// @returns the number of the last file that ran, -1 when `migrate` never ran in this database
 int read_version(pqxx::transaction_base& transaction, schema_part part) {
-    if (!postgres::query(transaction, sql::find_version_table.text)[0]["present"].as<bool>()) return -1;
-    return postgres::query(transaction, sql::read_version.text, std::string{to_string(part)})[0]["version"].as<int>();
+    const auto versions = versions_of(part);
+    const auto table = fmt::format("{}.schema_version", versions.schema);
+    if (!postgres::query(transaction, sql::find_version_table.text, table)[0]["present"].as<bool>()) return -1;
+    return postgres::query(transaction, versions.read, std::string{to_string(part)})[0]["version"].as<int>();
 }
 
 bool has_staging_schema(pqxx::transaction_base& transaction) {
@@ -65,7 +79,8 @@ std::string_view to_string(schema_part part) {
 }
 
 migration migrate(const postgres::address& where, schema_part part) {
-    return postgres::named(side_of(part), fmt::format("making schema {}", schema_of(part)), [&] {
+    const auto versions = versions_of(part);
+    return postgres::named(side_of(part), fmt::format("making schema {}", versions.schema), [&] {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
         transaction.exec("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '300s'");
@@ -80,10 +95,10 @@ migration migrate(const postgres::address& where, schema_part part) {
             transaction.commit();
             return migration{found, found};
         }
-        transaction.exec(std::string{sql::create_version_table.text});
+        transaction.exec(std::string{versions.create});
         for (int version = std::max(found, 0); version < wanted; ++version) {
             transaction.exec(std::string{files[static_cast<std::size_t>(version)]});
-            postgres::query(transaction, sql::record_version.text, std::string{to_string(part)}, version + 1);
+            postgres::query(transaction, versions.record, std::string{to_string(part)}, version + 1);
         }
         transaction.commit();
         return migration{std::max(found, 0), wanted};
@@ -91,7 +106,8 @@ migration migrate(const postgres::address& where, schema_part part) {
 }
 
 schema_check missing_schema(const postgres::address& where, schema_part part) {
-    return postgres::named(side_of(part), "reading tidesync.schema_version", [&]() -> schema_check {
+    const auto schema = versions_of(part).schema;
+    return postgres::named(side_of(part), fmt::format("reading {}.schema_version", schema), [&]() -> schema_check {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
         const int wanted = static_cast<int>(files_of(part).size());
@@ -99,15 +115,15 @@ schema_check missing_schema(const postgres::address& where, schema_part part) {
         if (found < wanted)
             return {
                 fmt::format(
-                    "schema {} in {} is {}", schema_of(part), where.describe(),
+                    "schema {} in {} is {}", schema, where.describe(),
                     found < 0 ? "missing"
                               : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted)),
                 "run `tidesync migrate`"};
         if (found > wanted)
             return {
                 fmt::format(
-                    "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema_of(part),
-                    where.describe(), to_string(part), found, wanted),
+                    "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema, where.describe(),
+                    to_string(part), found, wanted),
                 "use the newer binary"};
         if (part == schema_part::production && !has_staging_schema(transaction))
             return {

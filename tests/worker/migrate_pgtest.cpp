@@ -22,24 +22,37 @@ TEST_CASE("migrate makes both parts once, even when several start at the same ti
     CHECK(missing_schema(store.address(), schema_part::run_store).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::production).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
-    CHECK(
-        store.value("SELECT string_agg(part || version, ' ' ORDER BY part, version) FROM tidesync.schema_version") ==
-        "production1 run_store1 run_store2 scheduler1");
+    const std::string versions = "SELECT string_agg(part || version, ' ' ORDER BY part, version) FROM ";
+    CHECK(store.value(versions + "tidesync.schema_version") == "production1 run_store1 run_store2");
+    CHECK(store.value(versions + "tidesync_qstash.schema_version") == "scheduler1");
+}
+
+TEST_CASE("the scheduler's database needs nothing of schema tidesync, and holds nothing of it", "[worker][migrate]") {
+    const database store{database::on::production};
+    CHECK(missing_schema(store.address(), schema_part::scheduler).problem.find("missing") != std::string::npos);
+    CHECK(migrate(store.address(), schema_part::scheduler).to == 1);
+    CHECK(migrate(store.address(), schema_part::scheduler).from == 1);
+    CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
+    CHECK(store.value("SELECT to_regnamespace('tidesync') IS NULL") == "t");
+
+    store.run("INSERT INTO tidesync_qstash.schema_version (part, version) VALUES ('scheduler', 99)");
+    const auto text = missing_schema(store.address(), schema_part::scheduler).problem;
+    CHECK(text.find("tidesync_qstash") != std::string::npos);
+    CHECK(text.find("99") != std::string::npos);
 }
 
 TEST_CASE(
-    "a database of the first release, which knew two parts, takes the scheduler and the later files",
-    "[worker][migrate]") {
+    "a database of the first release takes the later files and, beside them, the scheduler", "[worker][migrate]") {
     const pair_of_databases databases;
     const auto& store = databases.production;
     store.run("DROP TABLE tidesync.delivery_alarm; DELETE FROM tidesync.schema_version WHERE (part, version) = "
-              "('run_store', 2);"
-              "ALTER TABLE tidesync.schema_version ADD CONSTRAINT schema_version_part_check "
-              "CHECK (part IN ('run_store', 'production'))");
+              "('run_store', 2)");
     CHECK(migrate(store.address(), schema_part::scheduler).to == 1);
     CHECK(migrate(store.address(), schema_part::run_store).from == 1);
     CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::run_store).problem.empty());
+    // Knows two parts, as it always did.
+    CHECK_THROWS(store.run("INSERT INTO tidesync.schema_version (part, version) VALUES ('scheduler', 1)"));
 }
 
 TEST_CASE("a schema newer than the binary is refused by name", "[worker][migrate]") {

@@ -1,2 +1,3 @@
--- Returns present boolean: whether `tidesync migrate` ever ran in this database.
-SELECT to_regclass('tidesync.schema_version') IS NOT NULL AS present;
+-- $1 text  tidesync.schema_version or tidesync_qstash.schema_version
+-- Returns present boolean: whether `tidesync migrate` ever made this part in this database.
+SELECT to_regclass($1) IS NOT NULL AS present;

@@ -1,6 +1,6 @@
 -- What the local scheduler holds. Everything it promised is in here before it answers: a restart loses nothing.
 -- Times are set from one clock, the database's, handed to each statement, so that replicas agree and tests can set it.
-CREATE SCHEMA tidesync_qstash;
+CREATE SCHEMA IF NOT EXISTS tidesync_qstash; -- the record of versions is in it already
 
 -- Who may publish. Tokens are settings and are not stored.
 CREATE TABLE tidesync_qstash.account (
