@@ -1,6 +1,7 @@
 #include "worker/authorize.hpp"
 
 #include "qstash/digest.hpp"
+#include "qstash/keys.hpp"
 
 #include <fmt/format.h>
 
@@ -10,9 +11,7 @@ namespace {
 
 constexpr std::size_t message_id_bytes_max = 256;
 
-bool is_visible(std::string_view text) {
-    return std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c < 127; });
-}
+using qstash::is_visible;
 
 principal check_signature(const http_request& request, const settings& settings, std::chrono::sys_seconds now) {
     if (request.count("upstash-signature") > 1) return refused{"several_credentials", "several signatures"};

@@ -1,6 +1,7 @@
 #include "worker/failure_callback.hpp"
 
 #include "qstash/base64url.hpp"
+#include "qstash/keys.hpp"
 
 #include <algorithm>
 #include <array>
@@ -100,10 +101,6 @@ std::string decoded_start(std::string_view base64, std::size_t bytes_max) {
     return qstash::base64url::decode(text).value_or("");
 }
 
-bool is_visible(std::string_view text) {
-    return std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c < 127; });
-}
-
 } // namespace
 
 std::optional<delivery_alarm> read_failure_callback(std::string_view body) {
@@ -114,7 +111,7 @@ std::optional<delivery_alarm> read_failure_callback(std::string_view body) {
     delivery_alarm alarm;
     alarm.source_message_id = id->get<std::string>();
     if (alarm.source_message_id.empty() || alarm.source_message_id.size() > id_bytes_max ||
-        !is_visible(alarm.source_message_id))
+        !qstash::is_visible(alarm.source_message_id))
         return std::nullopt;
     alarm.schedule_id = text_of(object, "scheduleId", id_bytes_max);
     alarm.url = text_of(object, "url", url_bytes_max);

@@ -1,3 +1,4 @@
+#include "qstash/keys.hpp"
 #include "qstash/local/api.hpp"
 #include "qstash/local/scheduler.hpp"
 #include "worker/answers.hpp"
@@ -21,31 +22,14 @@ namespace {
 
 namespace local = qstash::local;
 
-/// The users of QStash's own development server, as its documentation prints them; its clients look for the first.
-struct development_user {
-    const char* name;
-    const char* token;
-    const char* current_key;
-    const char* next_key;
-};
-constexpr development_user development_users[] = {
-    {"defaultUser", "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
-     "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"},
-    {"testUser1", "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-     "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM", "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua"},
-    {"testUser2", "eyJVc2VySUQiOiJ0ZXN0VXNlcjIiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-     "sig_6jWGaWRxHsw4vMSPJprXadyvrybF", "sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx"},
-    {"testUser3", "eyJVc2VySUQiOiJ0ZXN0VXNlcjMiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
-     "sig_5T8FcSsynBjn9mMLBsXhpacRovJf", "sig_7GFR4YaDshFcqsxWRZpRB161jguD"},
-};
-
-/// Whose messages these are when there is one account: its token is a setting.
+/// Whose messages these are when there is one account: its token and keys are settings.
 constexpr const char* only_account = "default";
 
 std::vector<local::api::account> accounts_of(const settings& config, bool dev) {
     if (!dev) return {{only_account, std::string{config.qstash_token.reveal()}}};
     std::vector<local::api::account> accounts;
-    for (const auto& user : development_users) accounts.push_back({user.name, user.token});
+    for (const auto& user : qstash::development_users())
+        accounts.push_back({std::string{user.name}, std::string{user.token}});
     return accounts;
 }
 
@@ -57,8 +41,9 @@ std::vector<std::string> names_of(const std::vector<local::api::account>& accoun
 
 void give_keys(const local::store& store, const settings& config, bool dev) {
     if (dev)
-        for (const auto& user : development_users) // a client knows the server by them, so always these
-            store.give_keys(user.name, {user.current_key, user.next_key}, true);
+        for (const auto& user : qstash::development_users()) // a client knows the server by them, so always these
+            store.give_keys(
+                std::string{user.name}, {std::string{user.current_key}, std::string{user.next_key}}, true);
     else
         store.give_keys(only_account, {config.signing_keys.at(0).value, config.signing_keys.at(1).value}, false);
 }

@@ -41,6 +41,29 @@ TEST_CASE("a key that could be guessed or is known is refused with the reason", 
     }
 }
 
+TEST_CASE("whoever makes the keys himself is not sent to the console", "[qstash][keys]") {
+    for (const std::string key :
+         {"", "short", "with a blank that no key should hold", "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"}) {
+        CAPTURE(key);
+        const auto theirs = weak_key(key);
+        const auto own = weak_key(key, key_maker::owner);
+        REQUIRE(own);
+        CHECK(theirs->find("copy") != std::string::npos);
+        CHECK(own->find("copy") == std::string::npos);
+        CHECK(own->find("openssl rand -hex 16") != std::string::npos);
+    }
+}
+
+TEST_CASE("the keys of every development user are known to be public", "[qstash][keys]") {
+    REQUIRE(development_users().size() == 4);
+    CHECK(development_users().front().name == "defaultUser"); // the one that clients look for
+    for (const auto& user : development_users()) {
+        CAPTURE(user.name);
+        CHECK(public_development_key(user.current_key));
+        CHECK(public_development_key(user.next_key));
+    }
+}
+
 TEST_CASE("a key of one's own may be used", "[qstash][keys]") {
     for (const std::string key : {"sig_456789012345", "sig_89012345678901234567890123aB", "no-prefix-is-needed"}) {
         CAPTURE(key);
