@@ -6,6 +6,9 @@
 /// The settings that concern QStash, ours or theirs. Each says what is wrong to the reader.
 namespace tidesync::worker {
 
+/// The address that QStash calls. Its old name counts as well.
+void read_public_url(settings_reader&, settings&, bool is_required);
+
 void read_qstash_url(settings_reader&, settings&);
 void read_qstash_token(settings_reader&, settings&, bool is_required);
 

@@ -45,21 +45,6 @@ const std::set<std::string> known_names = {
     "QSTASH_URL",
     "QSTASH_TOKEN"};
 
-void read_public_url(settings_reader& from, settings& values) {
-    const std::string name = "TIDESYNC_PUBLIC_URL";
-    auto url = from.text(name);
-    if (!url) url = from.text("NEXT_PUBLIC_APP_URL");
-    if (!url)
-        return from.problem(name, "not set: expected the address that QStash calls, such as https://sync.example.com");
-    while (url->ends_with('/')) url->pop_back();
-    const auto parts = split_url(*url);
-    if (!parts || !parts->plain)
-        return from.problem(name, "expected https://host[:port][/path] without user, query or fragment");
-    if (parts->scheme != "https" && !is_loopback(parts->host))
-        return from.problem(name, "must be https unless it names this machine: deliveries carry signatures");
-    values.public_url = std::move(*url);
-}
-
 void read_listen(settings_reader& from, settings& values) {
     const auto given = from.text("TIDESYNC_LISTEN");
     if (!given) return;
@@ -73,8 +58,7 @@ void read_admin_token(settings_reader& from, settings& values) {
         "TIDESYNC_ADMIN_TOKEN",
         fmt::format("at least {} random characters (openssl rand -hex 32)", admin_token_bytes_min));
     if (!token) return;
-    const bool visible = std::ranges::all_of(*token, [](unsigned char c) { return c > ' ' && c < 127; });
-    if (token->size() < admin_token_bytes_min || !visible)
+    if (token->size() < admin_token_bytes_min || !qstash::is_visible(*token))
         return from.problem(
             "TIDESYNC_ADMIN_TOKEN",
             fmt::format(
@@ -145,7 +129,7 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
     from.seconds("TIDESYNC_CLOCK_TOLERANCE", values.clock_tolerance, 60);
     from.seconds("TIDESYNC_DELIVERY_WAIT", values.delivery_wait, 600);
     from.seconds("TIDESYNC_DRAIN_LIMIT", values.drain_limit, 3600);
-    if (serves || what_for == purpose::schedule) read_public_url(from, values);
+    if (serves || what_for == purpose::schedule) read_public_url(from, values, true);
     if (serves || asks_qstash) {
         read_qstash_url(from, values);
         read_qstash_token(from, values, what_for != purpose::serve);

@@ -23,7 +23,7 @@ public:
     /// Whether somebody set it at all, well or not.
     [[nodiscard]] bool given(const std::string& name) const;
 
-    /// The variable, or the contents of the file that `<name>_FILE` names. Empty is as good as not set.
+    /// The variable, or the contents of the file that `<name>_FILE` names. Empty is as good as not set, of both.
     std::optional<std::string> text(const std::string& name);
 
     /// The same; not set is a problem.
@@ -38,6 +38,8 @@ public:
     void seconds(const std::string& name, std::chrono::seconds& value, int most);
 
 private:
+    /// The variable as it is, if it is set to something.
+    [[nodiscard]] const std::string* variable(const std::string& name) const;
     std::optional<std::string> from_file(const std::string& name, const std::string& path);
 
     const environment& env_;
@@ -46,11 +48,11 @@ private:
 
 struct url_parts {
     std::string scheme; ///< http or https
-    std::string host;
+    std::string host;   ///< without brackets
     bool plain = false; ///< no user, query or fragment
 };
 
-/// @returns nothing for what is no http(s) URL of visible ASCII characters
+/// @returns nothing for what is no http(s) URL of visible ASCII characters, or has a port that is none
 [[nodiscard]] std::optional<url_parts> split_url(const std::string& url);
 
 } // namespace tidesync::worker

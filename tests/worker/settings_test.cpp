@@ -120,6 +120,14 @@ TEST_CASE("bad settings are refused with what was expected, and without their va
         {"TIDESYNC_PUBLIC_URL", "https://user:hunter2secret@sync.example.com", "without user"},
         {"TIDESYNC_PUBLIC_URL", "https://sync.example.com?hunter2secret=1", "without user"},
         {"TIDESYNC_PUBLIC_URL", "sync.example.com", "https://"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com:abc", "1 to 65535"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com:99999", "1 to 65535"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com:0/x", "1 to 65535"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com:", "1 to 65535"},
+        {"TIDESYNC_PUBLIC_URL", "https://sync.example.com:80:90", "1 to 65535"},
+        {"TIDESYNC_PUBLIC_URL", "https://[::1", "expected https://host"},
+        {"TIDESYNC_PUBLIC_URL", "https://[::1]8090", "expected https://host"},
+        {"TIDESYNC_PUBLIC_URL", "https://[sync]", "expected https://host"},
         {"TIDESYNC_ADMIN_TOKEN", "hunter2secret", "24"},
         {"TIDESYNC_ADMIN_TOKEN", "hunter2secret with blanks in between", "visible"},
         {"TIDESYNC_LISTEN", "hunter2secret", "address:port"},
@@ -135,11 +143,11 @@ TEST_CASE("bad settings are refused with what was expected, and without their va
         {"QSTASH_URL", "https://user:hunter2secret@qstash.example.com", "expected https://host"},
         {"QSTASH_URL", "https://qstash.example.com/hunter2secret", "expected https://host"},
         {"QSTASH_URL", "qstash.example.com", "expected https://host"},
-        {"QSTASH_URL", "https://qstash.example.com:0", "no origin"},
+        {"QSTASH_URL", "https://qstash.example.com:0", "expected https://host"},
         {"QSTASH_TOKEN", "Bearer hunter2secret", "no `Bearer`"},
         {"QSTASH_TOKEN", "\"hunter2secret\"", "no quotes"},
         {"QSTASH_TOKEN", "hunter2secret\nX: 1", "visible"},
-        {"QSTASH_TOKEN", "sig_hunter2secret", "signing key"},
+        {"QSTASH_TOKEN", "sig_hunter2secret", "this is a signing key; the token stands beside it in the console"},
         {"QSTASH_CURRENT_SIGNING_KEY", "short", "QSTASH_CURRENT_SIGNING_KEY"},
         {"QSTASH_NEXT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z", "same"}};
     for (const auto& wrong : cases) {
@@ -285,9 +293,28 @@ TEST_CASE("a setting can come from a file", "[worker][settings]") {
 
     env["TIDESYNC_ADMIN_TOKEN"] = "0123456789abcdef0123456789abcdef";
     CHECK(mention(load_settings(env, purpose::serve).problems, "both"));
+    env["TIDESYNC_ADMIN_TOKEN"] = ""; // as good as not set, as compose files leave it
+    CHECK(load_settings(env, purpose::serve).problems.empty());
+    CHECK(load_settings(env, purpose::serve).values.admin_token.reveal() == "from-a-file-0123456789abcdef");
+    env["TIDESYNC_ADMIN_TOKEN"] = "0123456789abcdef0123456789abcdef";
+    env["TIDESYNC_ADMIN_TOKEN_FILE"] = "";
+    CHECK(load_settings(env, purpose::serve).problems.empty());
+}
+
+TEST_CASE("a setting's file that cannot be read is named with the reason", "[worker][settings]") {
+    auto env = complete();
     env.erase("TIDESYNC_ADMIN_TOKEN");
-    env["TIDESYNC_ADMIN_TOKEN_FILE"] = "/nowhere/at/all";
-    CHECK(mention(load_settings(env, purpose::serve).problems, "/nowhere/at/all"));
+    const auto folder = std::filesystem::temp_directory_path().string();
+    for (const auto& [path, expected] :
+         {std::pair<std::string, std::string>{"/nowhere/at/all", "/nowhere/at/all: No such file or directory"},
+          {folder, folder + ": is a directory"}}) {
+        env["TIDESYNC_ADMIN_TOKEN_FILE"] = path;
+        const auto loaded = load_settings(env, purpose::serve);
+        CAPTURE(path, loaded.problems);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(mention(loaded.problems, "TIDESYNC_ADMIN_TOKEN_FILE"));
+        CHECK(mention(loaded.problems, expected));
+    }
 }
 
 TEST_CASE("the old name of the public URL is accepted", "[worker][settings]") {
@@ -297,6 +324,108 @@ TEST_CASE("the old name of the public URL is accepted", "[worker][settings]") {
     const auto loaded = load_settings(env, purpose::serve);
     CHECK(loaded.problems.empty());
     CHECK(loaded.values.public_url == "https://old.example.com");
+    env["NEXT_PUBLIC_APP_URL"] = "https://old.example.com:abc";
+    CHECK(mention(load_settings(env, purpose::serve).problems, "NEXT_PUBLIC_APP_URL")); // the name that was set
+    env["TIDESYNC_PUBLIC_URL"] = "https://new.example.com";
+    CHECK(load_settings(env, purpose::serve).values.public_url == "https://new.example.com");
+}
+
+namespace {
+
+environment of_scheduler() {
+    return {
+        {"TIDESYNC_QSTASH_DATABASE_URL", "postgresql://scheduler:pw@db.example.com/scheduler"},
+        {"QSTASH_TOKEN", "a-qstash-token-only-for-tests"},
+        {"QSTASH_CURRENT_SIGNING_KEY", "sig_4fTestCurrentKeyOnlyForTests9z"},
+        {"QSTASH_NEXT_SIGNING_KEY", "sig_8hTestNextKeyOnlyForTestsPqrs"}};
+}
+
+using hosts = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("the scheduler may call the host of the public URL, by either of its names", "[worker][settings]") {
+    CHECK(load_settings(of_scheduler(), purpose::scheduler).problems.empty());
+    CHECK(load_settings(of_scheduler(), purpose::scheduler).values.scheduler.policy.hosts.empty());
+    for (const auto* name : {"TIDESYNC_PUBLIC_URL", "NEXT_PUBLIC_APP_URL"})
+        for (const auto what_for : {purpose::scheduler, purpose::scheduler_dev}) {
+            auto env = of_scheduler();
+            env[name] = "https://app.example.com:8443/base/";
+            CAPTURE(name);
+            CHECK(load_settings(env, what_for).problems.empty());
+            CHECK(load_settings(env, what_for).values.scheduler.policy.hosts == hosts{"app.example.com"});
+            env[name] = "https://app.example.com:99999";
+            CHECK(mention(load_settings(env, what_for).problems, name));
+        }
+}
+
+TEST_CASE("the hosts of the scheduler are hosts, and what is none is named", "[worker][settings]") {
+    auto env = of_scheduler();
+    env["TIDESYNC_QSTASH_ALLOW_HOSTS"] = " app.example.com , *.Example.org,*,8.8.8.8,2606:4700::1111,localhost";
+    env["TIDESYNC_QSTASH_ALLOW_NETWORKS"] = "10.0.0.0/8, fd00::/8";
+    const auto good = load_settings(env, purpose::scheduler);
+    CAPTURE(good.problems);
+    CHECK(good.problems.empty());
+    CHECK(good.values.scheduler.policy.hosts.size() == 6);
+    CHECK(good.values.scheduler.policy.networks.size() == 2);
+    for (const auto* entry :
+         {"https://app.example.com", "app.example.com:443", "app.example.com/", "app.example.com/path", "app example",
+          "10.0.0.0/8", "a*.example.com", "*.", "**", "[::1]:80", "app.example.com?x", "bad_ü.example.com"}) {
+        env["TIDESYNC_QSTASH_ALLOW_HOSTS"] = std::string{"good.example.com, "} + entry;
+        const auto loaded = load_settings(env, purpose::scheduler);
+        CAPTURE(entry);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(loaded.problems.front().starts_with("TIDESYNC_QSTASH_ALLOW_HOSTS: " + std::string{entry}));
+        CHECK(mention(loaded.problems, "app.example.com, *.example.org, or *"));
+        CHECK(mention(loaded.problems, "TIDESYNC_QSTASH_ALLOW_NETWORKS"));
+    }
+    env["TIDESYNC_QSTASH_ALLOW_HOSTS"] = "10.1.2.3"; // would be refused whenever it is called
+    CHECK(mention(load_settings(env, purpose::scheduler).problems, "belongs into TIDESYNC_QSTASH_ALLOW_NETWORKS"));
+    env["TIDESYNC_QSTASH_ALLOW_HOSTS"] = "user:hunter2secret@app.example.com";
+    CHECK(load_settings(env, purpose::scheduler).problems.size() == 1);
+    CHECK_FALSE(mention(load_settings(env, purpose::scheduler).problems, "hunter2secret"));
+}
+
+TEST_CASE("the scheduler's own token is weighed as one, and is none of its keys", "[worker][settings]") {
+    struct wrong {
+        const char* value;
+        const char* expected;
+    };
+    const wrong cases[] = {
+        {"", "not set"},
+        {"23-characters-are-few-x", "at least 24"},
+        {"Bearer hunter2secret-hunter2secret", "no `Bearer`"},
+        {"\"hunter2secret-hunter2secret\"", "no quotes"},
+        {"hunter2secret-hunter2secret\n.", "visible"},
+        {"sig_hunter2secret-hunter2secret", "this is a signing key; make a token"},
+        {"own-key-that-is-not-of-qstash-hunter2secret", "this is a signing key; make a token"}};
+    for (const auto& wrong : cases) {
+        auto env = of_scheduler();
+        env["QSTASH_NEXT_SIGNING_KEY"] = "own-key-that-is-not-of-qstash-hunter2secret";
+        env["QSTASH_TOKEN"] = wrong.value;
+        const auto loaded = load_settings(env, purpose::scheduler);
+        CAPTURE(wrong.value, loaded.problems);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(loaded.problems.front().starts_with("QSTASH_TOKEN: "));
+        CHECK(mention(loaded.problems, wrong.expected));
+        CHECK_FALSE(mention(loaded.problems, "hunter2secret"));
+    }
+}
+
+TEST_CASE("the scheduler's keys are its owner's to make, and there is one pair", "[worker][settings]") {
+    auto env = of_scheduler();
+    env.erase("QSTASH_NEXT_SIGNING_KEY");
+    env["QSTASH_CURRENT_SIGNING_KEY"] = "short";
+    env["US_EAST_1_QSTASH_CURRENT_SIGNING_KEY"] = us_current; // of QStash's regions: not looked at
+    const auto loaded = load_settings(env, purpose::scheduler);
+    REQUIRE(loaded.problems.size() == 2);
+    for (const auto& problem : loaded.problems) {
+        CAPTURE(problem);
+        CHECK(problem.find("expected a key of your own: sig_ and `openssl rand -hex 16`") != std::string::npos);
+        CHECK(problem.find("console") == std::string::npos);
+    }
+    env["QSTASH_CURRENT_SIGNING_KEY"] = env["QSTASH_NEXT_SIGNING_KEY"] = "sig_4fTestCurrentKeyOnlyForTests9z";
+    CHECK(mention(load_settings(env, purpose::scheduler).problems, "make two"));
 }
 
 TEST_CASE("variables brought along from elsewhere are named with what to set instead", "[worker][settings]") {
