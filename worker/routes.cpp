@@ -74,7 +74,22 @@ bool fits(std::string_view pattern, std::string_view path, std::string& argument
 
 std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-http_response unauthorized(services& with, const http_request& request, const refused& refusal) {
+/// What a refused caller can do on a route that takes this.
+std::string_view hint_for(access needs, std::string_view kind) {
+    if (needs == access::signature) return "send a valid Upstash-Signature; the worker's log has the reason";
+    if (kind == "manual_header_only")
+        return "x-manual-trigger is only a label: send Authorization: Bearer <admin token> beside it";
+    if (needs == access::token) return "send Authorization: Bearer <admin token>; the worker's log has the reason";
+    return "send a valid Upstash-Signature, or Authorization: Bearer <admin token>; the worker's log has the reason";
+}
+
+std::string_view accepted_on(access needs) {
+    if (needs == access::signature) return "the request carries no signature that is accepted";
+    if (needs == access::token) return "the request carries no token that is accepted";
+    return "the request carries no signature or token that is accepted";
+}
+
+http_response unauthorized(services& with, const http_request& request, const refused& refusal, access needs) {
     with.counts.auth_failure(refusal.kind);
     log::event(
         log::level::warn, "request refused",
@@ -82,12 +97,7 @@ http_response unauthorized(services& with, const http_request& request, const re
          {"path", std::string{request.path()}},
          {"remote", request.remote},
          {"reason", refusal.reason}});
-    auto answer = error_answer(
-        401, "unauthorized", "the request carries no signature or token that is accepted",
-        refusal.reason == "manual header only"
-            ? "x-manual-trigger is only a label: send Authorization: Bearer <admin token> beside it"
-            : "send a valid Upstash-Signature, or Authorization: Bearer <admin token>; the worker's log has the "
-              "reason");
+    auto answer = error_answer(401, "unauthorized", accepted_on(needs), hint_for(needs, refusal.kind));
     answer.headers.emplace_back("WWW-Authenticate", "Bearer");
     return answer;
 }
@@ -161,7 +171,9 @@ http_response trigger(call& call, const std::string& job) {
     count(to_string(accepted.what));
     switch (accepted.what) {
     case decision::replayed:
-        return unauthorized(call.with, call.request, {"replayed", "replay: the token came with another message id"});
+        return unauthorized(
+            call.with, call.request, {"replayed", "replay: the token came with another message id"},
+            access::signature_or_token);
     case decision::body_differs:
         return impossible(
             from_qstash, 409, "conflict", "this message id was delivered before with another body",
@@ -249,14 +261,15 @@ void note_key(services& with, const signed_delivery& delivery) {
     log::event(
         log::level::warn, "signed with the next key",
         {{"key", delivery.key_label},
-         {"hint", "a key rotation has begun: set this pair of signing keys anew and restart the worker"}});
+         {"hint", "QStash's keys were rotated: copy current and next from its console, then restart the worker"}});
 }
 
 http_response answer_route(services& with, const route& found, const http_request& request, std::string argument) {
     call call{with, request, std::move(argument), bearer{}};
     if (found.needs != access::anyone) {
         call.who = authorize(request, with.config, now(), found.needs);
-        if (const auto* refusal = std::get_if<refused>(&call.who)) return unauthorized(with, request, *refusal);
+        if (const auto* refusal = std::get_if<refused>(&call.who))
+            return unauthorized(with, request, *refusal, found.needs);
         if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
     }
     try {

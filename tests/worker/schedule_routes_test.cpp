@@ -259,3 +259,38 @@ TEST_CASE("the schedule route is for the admin token only", "[worker][schedule]"
     }
     CHECK(f.qstash.requests().empty());
 }
+
+TEST_CASE("a refused caller is told what the route takes, whatever it sent", "[worker][routes]") {
+    struct row {
+        const char* method;
+        const char* target;
+        bool signature, token; ///< what the route takes
+    };
+    const row rows[] = {
+        {"POST", "/api/background/sync/slave-to-prod", true, true},
+        {"POST", "/api/qstash/failure", true, false},
+        {"GET", "/api/runs", false, true}};
+    fixture f{{}};
+    const decltype(http_request::headers) sent[] = {
+        {}, {{"authorization", "Bearer wrong"}}, {{"upstash-signature", "wrong"}}, {{"x-manual-trigger", "true"}}};
+    for (const auto& row : rows)
+        for (const auto& headers : sent) {
+            http_request request;
+            request.method = row.method;
+            request.target = row.target;
+            request.headers = headers;
+            const auto answer = handle(f.with, request);
+            CAPTURE(row.target, answer.body);
+            CHECK(answer.status == 401);
+            const auto error = json(answer).at("error");
+            const auto says = [&](const char* member, const char* word) {
+                return error.at(member).get<std::string>().find(word) != std::string::npos;
+            };
+            const bool labelled = !headers.empty() && headers.front().first == "x-manual-trigger" && row.token;
+            CHECK(says("message", "signature") == row.signature);
+            CHECK(says("message", "token") == row.token);
+            CHECK(says("hint", "Upstash-Signature") == (row.signature && !labelled));
+            CHECK(says("hint", "admin token") == row.token);
+            CHECK(says("hint", "only a label") == labelled);
+        }
+}
