@@ -1,11 +1,15 @@
 #include "worker/cli.hpp"
 
+#include "worker/answers.hpp"
 #include "worker/exit_code.hpp"
 #include "worker/version.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace tidesync::worker {
 
@@ -15,14 +19,24 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   SLAVE_DATABASE_URL            where rows are read   postgresql://user:password@host:port/database
   PROD_DATABASE_URL             where they are written
   TIDESYNC_DATABASE_URL         where runs are stored (default: production, schema tidesync)
-  QSTASH_CURRENT_SIGNING_KEY    serve: the keys that QStash signs deliveries with
+  TIDESYNC_CONFIG               the job file (default: ./tidesync.yaml where there is one)
+  QSTASH_CURRENT_SIGNING_KEY    serve: the keys that QStash signs deliveries with; qstash-local: keys of your own
   QSTASH_NEXT_SIGNING_KEY
+  US_EAST_1_QSTASH_CURRENT_SIGNING_KEY, US_EAST_1_QSTASH_NEXT_SIGNING_KEY, EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY,
+  EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY   serve: those of a region, beside them or instead
   TIDESYNC_PUBLIC_URL           serve: the address that QStash calls, https://...
   TIDESYNC_ADMIN_TOKEN          serve: what a person sends as Authorization: Bearer ...
   TIDESYNC_LISTEN               serve: address:port (default 127.0.0.1:8090)
-  QSTASH_TOKEN                  schedule, setup: what we show QStash; serve needs it for its schedule route
+  TIDESYNC_CLOCK_TOLERANCE      serve: seconds that our clock may be off (default 5)
+  TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
+  TIDESYNC_DRAIN_LIMIT          serve: seconds that SIGTERM lets a run finish (default 30)
+  QSTASH_TOKEN                  schedule, setup: what we show QStash; serve needs it for its schedule route;
+                                qstash-local: what its clients show
   QSTASH_URL                    where QStash is (default https://qstash.upstash.io)
-`tidesync check-config` tells what is set, what is missing and what is wrong.
+  TIDESYNC_QSTASH_DATABASE_URL  qstash-local: where its messages are, schema tidesync_qstash
+  TIDESYNC_QSTASH_ALLOW_HOSTS   qstash-local: hosts it may call: app.example.com, *.example.org, or *
+  TIDESYNC_QSTASH_ALLOW_NETWORKS   qstash-local: private networks they may be in: 10.0.0.0/8, fd00::/8
+`tidesync check-config` tells what `serve` has, what is missing and what is wrong; docs/configuration.md has all.
 Exit codes: 0 in step, 1 differences found, 3 failed, 64 wrong usage, 78 configuration.)";
 
 /// `tidesync schedule VERB [ID]`.
@@ -52,21 +66,33 @@ void add_schedule(CLI::App& app, command& result) {
 
     using verb = schedule_action::verb;
     auto* create = add_change("create", "Create the schedule of a job, or replace it", verb::create);
-    create->add_option("--job", order.job, "The job")->capture_default_str();
-    create->add_option("--cron", order.cron, "Five fields")->capture_default_str();
+    create->add_option("--job", order.job, "The job: slave-to-prod")->capture_default_str();
+    create->add_option("--cron", order.cron, "Five fields (minute hour day month weekday), or @hourly, @daily, ...")
+        ->capture_default_str();
     create->add_option("--timezone", order.timezone, "Area/City that the fields are meant in (default: UTC)");
     create->add_option("--retries", order.retries, "How often QStash tries a failed delivery again")
         ->capture_default_str();
     create->add_option_function<int>(
         "--timeout", [&order](int seconds) { order.timeout = std::chrono::seconds{seconds}; },
-        "Seconds that QStash waits for an answer (default: 30)");
+        "Seconds that QStash waits for an answer (default: 30, more where TIDESYNC_DELIVERY_WAIT needs it)");
     create->add_option("--parameters", order.parameters, R"(JSON object for the job, such as '{"dry_run": true}')");
     add("list", "List every schedule of the account", schedule_command::verb::list, verb::create);
     with_id(add("get", "Show one schedule", schedule_command::verb::get, verb::create));
-    add_change("pause", "Let no more ticks happen", verb::pause);
-    add_change("resume", "Let ticks happen again", verb::resume);
+    add_change("pause", "Stop the schedule until it is resumed; ticks meanwhile are dropped", verb::pause);
+    add_change("resume", "Start it again from the next tick", verb::resume);
     add_change("delete", "Delete a schedule", verb::remove);
     add_change("trigger", "Let QStash deliver now what the schedule delivers at its ticks", verb::trigger);
+}
+
+/// What could not be parsed may have stopped before the flag, so that the words themselves are looked at.
+bool asks_for_json(int argc, const char* const* argv) {
+    return std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--json"; });
+}
+
+void print_usage_error(const std::string& what) {
+    const auto document =
+        error_document("usage", what, "`tidesync --help` and `tidesync <verb> --help` show what there is");
+    fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 } // namespace
@@ -81,10 +107,14 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
     app.footer(environment_help);
     app.require_subcommand(1);
 
-    const auto add = [&](const char* name, const char* help, command::verb verb) {
+    const auto add_without_job_file = [&](const char* name, const char* help, command::verb verb) {
         auto* sub = app.add_subcommand(name, help);
-        sub->add_option("--config", result.config_file, "Job file (default: $TIDESYNC_CONFIG, else ./tidesync.yaml)");
         sub->callback([&result, verb] { result.what = verb; });
+        return sub;
+    };
+    const auto add = [&](const char* name, const char* help, command::verb verb) {
+        auto* sub = add_without_job_file(name, help, verb);
+        sub->add_option("--config", result.config_file, "Job file (default: $TIDESYNC_CONFIG, else ./tidesync.yaml)");
         return sub;
     };
     const auto with_job = [&](CLI::App* sub) {
@@ -106,18 +136,27 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         ->add_flag("--dry-run", result.dry_run, "Report what would be done, write nothing");
     with_json(
         with_job(add("check", "Compare both sides; write nothing. Exit 1 when they differ", command::verb::check)));
-    with_json(add("check-config", "Test every setting and say what is wrong with it", command::verb::check_config));
-    add("migrate", "Make or update the schemas tidesync and tidesync_staging", command::verb::migrate);
+    with_json(
+        add("check-config", "Test every setting of `serve` and say what is wrong with it", command::verb::check_config))
+        ->add_flag("--insecure-dev", result.insecure_dev, "As `serve --insecure-dev` will take them");
+    with_json(
+        add("migrate",
+            "Make or update the schemas tidesync, tidesync_staging and, where TIDESYNC_QSTASH_DATABASE_URL is set, "
+            "tidesync_qstash",
+            command::verb::migrate));
     with_json(add("runs", "List the latest runs", command::verb::runs))
         ->add_option("--limit", result.runs_max, "How many")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     add_schedule(app, result);
-    with_json(add("setup", "Test everything, own the schedule, send one message through QStash", command::verb::setup))
+    with_json(add("setup",
+                  "Test every setting, make two dry runs (one by hand, one through QStash), create or correct the "
+                  "schedule",
+                  command::verb::setup))
         ->add_flag("--insecure-dev", result.insecure_dev, "For a worker that was started with --insecure-dev");
-    auto* local =
-        add("qstash-local", "Serve the API of QStash from PostgreSQL: schedules, messages, retries, dead letters",
-            command::verb::qstash_local);
+    auto* local = add_without_job_file(
+        "qstash-local", "Serve the API of QStash from PostgreSQL: schedules, messages, retries, dead letters",
+        command::verb::qstash_local);
     local->add_option("--listen", result.listen, "IP-address:port")->capture_default_str();
     local->add_flag(
         "--dev", result.dev,
@@ -125,7 +164,8 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         "Makes its schema by itself");
     local->add_flag(
         "--catch-up", result.catch_up, "After downtime, make one message for the ticks that each schedule missed");
-    add("demo", "Send one signed delivery to the running worker and show what it did", command::verb::demo);
+    add("demo", "For `./dev demo`: makes a schedule of every minute at the local scheduler and follows one message",
+        command::verb::demo);
 
     try {
         app.parse(argc, argv);
@@ -135,6 +175,7 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         result.what = command::verb::none;
     } catch (const CLI::ParseError& e) {
         app.exit(e);
+        if (asks_for_json(argc, argv)) print_usage_error(e.what());
         exit_status = static_cast<int>(exit_code::usage);
         result.what = command::verb::none;
     }

@@ -43,7 +43,7 @@ std::optional<http_response> answer_to(
             413, "too_large", "the body is too large",
             fmt::format("at most {} KiB are accepted here", body_bytes_max / 1024));
     if (error == asio::error::no_buffer_space)
-        return refuse(503, "busy", "too many large bodies arrive at once", "send the same request again later");
+        return refuse(503, "too_busy", "too many large bodies arrive at once", "send the same request again later");
     if (error == http::error::header_limit || error == http::error::buffer_overflow)
         return refuse(
             431, "headers_too_large", "the headers are too large",
@@ -158,8 +158,8 @@ private:
         static_cast<void>(acceptor_.bind(endpoint, error));
         if (!error) static_cast<void>(acceptor_.listen(asio::socket_base::max_listen_connections, error));
         if (error)
-            throw std::runtime_error{
-                fmt::format("cannot listen on {}: {}; choose a free address", shown, error.message())};
+            throw cannot_listen{
+                fmt::format("cannot listen on {}: {}", shown, error.message()), error == asio::error::address_in_use};
         port_ = acceptor_.local_endpoint().port();
     }
 

@@ -7,10 +7,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace tidesync::worker {
+
+/// The address cannot be had.
+struct cannot_listen : std::runtime_error {
+    cannot_listen(const std::string& what, bool taken)
+        : std::runtime_error{what}
+        , in_use{taken} {}
+    bool in_use; ///< another process has it
+};
 
 /// An HTTP/1.1 server. Everything a client can make it hold or wait for is bounded.
 class http_server {

@@ -1,9 +1,11 @@
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/cli.hpp"
 #include "worker/commands.hpp"
+#include "worker/http_server.hpp"
 #include "worker/log.hpp"
 #include "worker/start.hpp"
 
+#include <string>
 #include <unistd.h>
 
 using namespace tidesync;
@@ -52,8 +54,15 @@ int main(int argc, char** argv) {
         const auto how = postgres::outcome_of(e);
         if (const auto* failure = jobs::why(how))
             explain_failure(command, to_string(failure->code), failure->message, failure->hint);
+    } catch (const cannot_listen& e) {
+        const std::string setting = command.what == command::verb::qstash_local ? "--listen" : "TIDESYNC_LISTEN";
+        explain_failure(
+            command, e.in_use ? "address_in_use" : "configuration", e.what(),
+            e.in_use ? "another process listens there: stop it, or set " + setting
+                     : setting + ": expected an address of this machine and a port that this user may open");
     } catch (const std::exception& e) {
-        explain_failure(command, "internal", e.what(), "`tidesync check-config` tests the settings");
+        explain_failure(
+            command, "internal", e.what(), "docs/runbook.md has what is known; report the rest with the log");
     }
     return static_cast<int>(exit_code::failed);
 }

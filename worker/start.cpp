@@ -22,6 +22,26 @@ bool part_is_there(const postgres::address& where, schema_part part, const comma
     return false;
 }
 
+/// Who knows more about the settings of a verb: `check-config`, where it looks at them.
+std::string_view settings_hint(const command& command) {
+    switch (command.what) {
+    case command::verb::serve:
+    case command::verb::run:
+    case command::verb::check:
+    case command::verb::check_config:
+    case command::verb::runs:
+    case command::verb::setup:
+    case command::verb::demo:
+        return "`tidesync check-config` tests all of them";
+    case command::verb::migrate: // may be about the scheduler's database
+    case command::verb::schedule:
+    case command::verb::qstash_local:
+    case command::verb::none:
+        break;
+    }
+    return "docs/configuration.md lists them";
+}
+
 } // namespace
 
 void explain_failure(
@@ -41,7 +61,7 @@ std::optional<settings> load_or_explain(purpose what_for, const command& command
         fmt::format(
             "{} to put right:\n    {}", loaded.problems.size() == 1 ? "one setting" : "settings",
             fmt::join(loaded.problems, "\n    ")),
-        "`tidesync check-config` tests all of them");
+        std::string{settings_hint(command)});
     for (const auto& note : loaded.notes) fmt::print(stderr, "  note: {}\n", note);
     return std::nullopt;
 }

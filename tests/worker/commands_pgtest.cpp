@@ -1,6 +1,7 @@
 #include "tests/catch.hpp"
 #include "tests/support/serving.hpp"
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -34,7 +35,8 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
     CHECK(version.status == 0);
     CHECK(version.out.starts_with("tidesync "));
     CHECK(run_tidesync({"--help"}, {}).status == 0);
-    for (const auto* verb : {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo"}) {
+    for (const auto* verb :
+         {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo", "qstash-local"}) {
         CAPTURE(verb);
         const auto help = run_tidesync({verb, "--help"}, {});
         CHECK(help.status == 0);
@@ -56,6 +58,56 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
         process running{words, {}};
         CHECK(running.wait(20s) == 64);
         CHECK_FALSE(running.err().empty());
+    }
+}
+
+TEST_CASE("wrong usage is one document on stdout, too, where --json asks for it", "[worker][commands]") {
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"run", "--json"},
+             {"run", "unknown-job", "--json"},
+             {"check", "--json", "slave-to-prod", "--unknown"},
+             {"check-config", "--json", "--unknown"},
+             {"migrate", "--json", "much"},
+             {"runs", "--limit", "0", "--json"},
+             {"setup", "--json", "--unknown"},
+             {"schedule", "pause", "--json", "--cron", "0 0 * * *"},
+             {"schedule", "create", "--retries", "many", "--json"}}) {
+        const auto refused = run_tidesync(words, {});
+        CAPTURE(words, refused.out, refused.err);
+        CHECK(refused.status == 64);
+        const auto document = only_document(refused);
+        CHECK(document.at("success") == false);
+        CHECK(document.at("error").at("code") == "usage");
+        CHECK_FALSE(document.at("error").at("message").get<std::string>().empty());
+        CHECK_FALSE(refused.err.empty());
+    }
+    CHECK(run_tidesync({"runs", "--limit", "0"}, {}).out.empty());
+}
+
+TEST_CASE("help names every setting, and qstash-local takes no job file", "[worker][commands]") {
+    const auto help = run_tidesync({"--help"}, {}).out;
+    for (const auto* name :
+         {"TIDESYNC_QSTASH_DATABASE_URL", "TIDESYNC_QSTASH_ALLOW_HOSTS", "TIDESYNC_QSTASH_ALLOW_NETWORKS",
+          "US_EAST_1_QSTASH_CURRENT_SIGNING_KEY", "EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY", "TIDESYNC_CLOCK_TOLERANCE",
+          "TIDESYNC_DELIVERY_WAIT", "TIDESYNC_DRAIN_LIMIT", "TIDESYNC_CONFIG"}) {
+        CAPTURE(name);
+        CHECK(contains(help, name));
+    }
+    CHECK(contains(run_tidesync({"serve", "--help"}, {}).out, "--config"));
+    CHECK_FALSE(contains(run_tidesync({"qstash-local", "--help"}, {}).out, "--config"));
+    CHECK(run_tidesync({"qstash-local", "--config", "x.yaml"}, {}).status == 64);
+}
+
+TEST_CASE("who reads settings that check-config does not look at is sent elsewhere", "[worker][commands]") {
+    for (const auto& words : std::vector<std::vector<std::string>>{{"serve"}, {"run", "slave-to-prod"}, {"runs"}})
+        CHECK(contains(run_tidesync(words, {}).err, "check-config"));
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"schedule", "list"}, {"qstash-local"}, {"migrate"}}) {
+        const auto run = run_tidesync(words, {});
+        CAPTURE(run.err);
+        CHECK(run.status == 78);
+        CHECK(contains(run.err, "docs/configuration.md"));
+        CHECK_FALSE(contains(run.err, "check-config"));
     }
 }
 
@@ -166,6 +218,97 @@ TEST_CASE("without migrate nothing starts, and the message says so", "[worker][c
     const auto again = run_tidesync({"migrate"}, environment);
     CHECK(again.status == 0);
     CHECK(contains(again.out, "already"));
+}
+
+TEST_CASE("migrate says what it made, and what it left alone", "[worker][commands]") {
+    const database production{database::on::production};
+    const database kept{database::on::production};
+    const auto alone = run_tidesync({"migrate"}, {{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}});
+    CAPTURE(alone.out, alone.err);
+    CHECK(alone.status == 0);
+    CHECK(contains(alone.out, "scheduler from version 0 to 1"));
+    CHECK(contains(alone.out, "production: PROD_DATABASE_URL is not set, left alone"));
+
+    const variables both{{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}, {"PROD_DATABASE_URL", production.url()}};
+    const auto document = only_document(run_tidesync({"migrate", "--json"}, both));
+    CHECK(document.at("success") == true);
+    CHECK(document.at("notes").empty());
+    REQUIRE(document.at("schemas").size() == 3);
+    CHECK(document.at("schemas").at(0).at("part") == "production");
+    CHECK(document.at("schemas").at(0).at("from") == 0);
+    CHECK(document.at("schemas").at(2).at("part") == "scheduler");
+    CHECK(document.at("schemas").at(2).at("from") == document.at("schemas").at(2).at("to"));
+    const auto again =
+        only_document(run_tidesync({"migrate", "--json"}, {{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}}));
+    CHECK(again.at("notes").size() == 1);
+    CHECK_FALSE(contains(run_tidesync({"migrate"}, both).out, "left alone"));
+}
+
+TEST_CASE("an address that another process has is named, with where to set another", "[worker][commands]") {
+    const fixture f;
+    const serving first{f.environment};
+    const auto taken = "127.0.0.1:" + std::to_string(first.port());
+    auto environment = f.environment;
+    environment["TIDESYNC_LISTEN"] = taken;
+    const auto second = run_tidesync({"serve"}, environment);
+    CHECK(second.status == 3);
+    CHECK(contains(second.err, "cannot listen on " + taken));
+    CHECK(contains(second.err, "another process listens there: stop it, or set TIDESYNC_LISTEN"));
+    const auto scheduler = run_tidesync(
+        {"qstash-local", "--dev", "--listen", taken}, {{"TIDESYNC_QSTASH_DATABASE_URL", f.databases.production.url()}});
+    CHECK(scheduler.status == 3);
+    CHECK(contains(scheduler.err, "another process listens there: stop it, or set --listen"));
+}
+
+TEST_CASE("schedulers that start at once on a new database all come up", "[worker][commands]") {
+    const database kept{database::on::production};
+    const std::vector<std::string> words{tidesync_binary(), "qstash-local", "--dev", "--listen", "127.0.0.1:0"};
+    const variables environment{{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}};
+    std::vector<std::unique_ptr<process>> running;
+    for (int i = 0; i < 3; ++i) running.push_back(std::make_unique<process>(words, environment));
+    for (auto& one : running) {
+        const auto port = await_listening(*one);
+        CHECK(request(port, "GET", "/readyz").status == 200);
+    }
+    CHECK(kept.value("SELECT count(*) FROM tidesync_qstash.schema_version") == "1");
+    CHECK(kept.value("SELECT count(*) FROM tidesync_qstash.account") == "4");
+}
+
+TEST_CASE("qstash-local needs no more than the rows that docs/configuration.md lists", "[worker][commands]") {
+    const database kept{database::on::production};
+    REQUIRE(run_tidesync({"migrate"}, {{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}}).status == 0);
+    const auto role = "scheduler_" + kept.value("SELECT current_database()");
+    kept.run("CREATE ROLE " + role + " LOGIN PASSWORD 'only-for-tests'");
+    const auto& url = kept.url();
+    const auto address = url.substr(url.rfind('@'));
+    const variables environment{
+        {"TIDESYNC_QSTASH_DATABASE_URL", "postgresql://" + role + ":only-for-tests" + address},
+        {"QSTASH_TOKEN", "a-qstash-token-only-for-tests"},
+        {"QSTASH_CURRENT_SIGNING_KEY", current_key},
+        {"QSTASH_NEXT_SIGNING_KEY", next_key}};
+    const std::vector<std::string> words{"qstash-local", "--listen", "127.0.0.1:0"};
+    const auto refused = run_tidesync(words, environment);
+    CAPTURE(refused.err);
+    CHECK(refused.status == 3);
+    CHECK(contains(refused.err, "grant the role in TIDESYNC_QSTASH_DATABASE_URL"));
+
+    kept.run("GRANT USAGE ON SCHEMA tidesync_qstash TO " + role);
+    kept.run("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tidesync_qstash TO " + role);
+    kept.run("GRANT USAGE ON ALL SEQUENCES IN SCHEMA tidesync_qstash TO " + role);
+    {
+        auto with_binary = words;
+        with_binary.insert(with_binary.begin(), tidesync_binary());
+        process scheduler{with_binary, environment};
+        const auto port = await_listening(scheduler);
+        const headers token{{"Authorization", "Bearer a-qstash-token-only-for-tests"}};
+        const auto made = request(port, "POST", "/v2/publish/http://127.0.0.1:1/x", token, "{}");
+        CHECK(made.status / 100 == 2);
+        const auto until = std::chrono::steady_clock::now() + 10s; // claimed, called, logged
+        while (kept.value("SELECT count(*) FROM tidesync_qstash.log WHERE state = 'ERROR'") == "0")
+            REQUIRE(std::chrono::steady_clock::now() < until);
+    }
+    kept.run("DROP OWNED BY " + role);
+    kept.run("DROP ROLE " + role);
 }
 
 TEST_CASE("a database that cannot be used is named, with what to do and without its password", "[worker][commands]") {

@@ -3,6 +3,7 @@
 #include "worker/http_server.hpp"
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 using namespace tidesync::tests;
@@ -74,6 +75,16 @@ TEST_CASE("an address in use is an error that names it", "[worker][http]") {
     const http_server first{any_port, echo, {}};
     const listen_address taken{"127.0.0.1", first.port()};
     CHECK_THROWS_WITH((http_server{taken, echo, {}}), containing(std::to_string(first.port())));
+    const auto reason = [](const listen_address& where) -> std::optional<bool> {
+        try {
+            const http_server server{where, echo, {}};
+        } catch (const cannot_listen& e) {
+            return e.in_use;
+        }
+        return std::nullopt;
+    };
+    CHECK(reason(taken) == true);
+    CHECK(reason({"192.0.2.1", 0}) == false); // for documentation: no machine has it
     CHECK_THROWS_WITH(
         (http_server{{"not an address", 0}, echo, {}}), containing("not an address is not an IP address"));
 }
@@ -120,6 +131,7 @@ TEST_CASE("one path may be sent larger bodies, announced or in chunks, and only 
         int status = 0;
         while (status != 503 && std::chrono::steady_clock::now() < until) status = announced("/large", 8192).status;
         CHECK(status == 503);
+        CHECK(announced("/large", 8192).body.find("\"too_busy\"") != std::string::npos);
         CHECK(announced("/large", 1024).status == 200); // as small as any other
         CHECK(announced("/", 1024).status == 200);
     }

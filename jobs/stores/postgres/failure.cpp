@@ -16,6 +16,14 @@ bool is_one_of(std::string_view state, std::initializer_list<std::string_view> s
     return std::ranges::find(states, state) != states.end();
 }
 
+/// Where a person finds the address of a side.
+std::string_view setting_of(std::string_view side) {
+    if (side == "slave") return "SLAVE_DATABASE_URL";
+    if (side == "production") return "PROD_DATABASE_URL";
+    if (side == "scheduler store") return "TIDESYNC_QSTASH_DATABASE_URL";
+    return "TIDESYNC_DATABASE_URL (default: PROD_DATABASE_URL)";
+}
+
 /// Connection errors carry no SQLSTATE through libpqxx; the server's words are all there is.
 failure without_sqlstate(const error& e) {
     const std::string_view text = e.what();
@@ -24,10 +32,10 @@ failure without_sqlstate(const error& e) {
         (says("role \"") && says("does not exist")))
         return {
             failure_code::access_denied, e.what(),
-            fmt::format("check user and password of the {} address, and the server's pg_hba.conf", e.side())};
+            fmt::format("check user and password in {}, and the server's pg_hba.conf", setting_of(e.side()))};
     if (says("database \"") && says("does not exist"))
         return {
-            failure_code::access_denied, e.what(), fmt::format("check the database name of the {} address", e.side())};
+            failure_code::access_denied, e.what(), fmt::format("check the database name in {}", setting_of(e.side()))};
     if (says("certificate") || says("SSL"))
         return {
             failure_code::unreachable, e.what(),
@@ -132,7 +140,7 @@ jobs::outcome outcome_of(const error& e) {
     if (state == "42501" || state.starts_with("28"))
         return jobs::give_up{
             {failure_code::access_denied, text,
-             fmt::format("grant the role of the {} address what it needs", e.side())}};
+             fmt::format("grant the role in {} what docs/configuration.md says it needs", setting_of(e.side()))}};
     if (is_one_of(state, {"3F000", "42P01"}) && text.find("tidesync") != std::string::npos)
         return jobs::give_up{{failure_code::not_set_up, text, "run `tidesync migrate`"}};
     if (state.starts_with("22") || state.starts_with("23") || state.starts_with("44") || state.starts_with("P0") ||
