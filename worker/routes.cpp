@@ -44,7 +44,7 @@ http_response ready(call&);
 
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
-        {{"POST", "GET"}, "/api/background/sync/slave-to-prod", access::signature_or_token, trigger_slave_to_prod},
+        {{"POST", "GET"}, sync_path, access::signature_or_token, trigger_slave_to_prod},
         {{"GET"}, "/api/background/sync/schedule", access::token, show_schedules},
         {{"POST"}, "/api/background/sync/schedule", access::token, change_schedules},
         {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, trigger_job},

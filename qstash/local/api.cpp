@@ -5,8 +5,10 @@
 #include "qstash/local/documents.hpp"
 #include "qstash/local/filters.hpp"
 #include "qstash/local/order.hpp"
+#include "qstash/local/wire_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <stdexcept>
@@ -20,6 +22,14 @@ using nlohmann::ordered_json;
 constexpr int schedule_id_letters = 28;
 constexpr int message_id_letters = 60;
 constexpr int key_letters = 28;
+
+constexpr int page_rows = 100; // unless `count` says otherwise
+constexpr int schedules_read_at_once = 50;
+constexpr int canceled_at_once = 500;
+constexpr int canceled_by_id_max = 1000;
+constexpr std::size_t batch_items_max = 100;
+constexpr std::size_t item_header_bytes_max = 32UL * 1024; // as of a request
+constexpr std::size_t answer_bytes_max = 16UL * 1024 * 1024;
 
 /// One authenticated call, and all that answering it needs.
 struct context {
@@ -49,6 +59,12 @@ Value or_refuse(std::variant<Value, refusal> either) {
     if (auto* no = std::get_if<refusal>(&either)) throw refused{std::move(*no)};
     return std::get<Value>(std::move(either));
 }
+
+/// What a call came to: an answer, or an item of one.
+struct outcome {
+    int status;
+    ordered_json document;
+};
 
 response json_response(int status, const ordered_json& document) {
     return {.status = status, .body = text_of(document)};
@@ -82,7 +98,7 @@ void check_destinations(const delivery_options& options, const destination_polic
 
 // -- schedules --------------------------------------------------------------------------------------------------------
 
-response create_schedule(const context& in, message_order order) {
+outcome create_schedule(const context& in, message_order order) {
     if (order.cron.empty()) throw refused{{400, "Invalid cron expression empty spec string (Upstash-Cron)"}};
     check_destinations(order.options, in.with.policy);
     const auto expression = parse_cron(order.cron);
@@ -101,20 +117,32 @@ response create_schedule(const context& in, message_order order) {
     if (!in.stored.put_schedule(in.account, schedule, now, in.with.schedules_max))
         throw refused{{412, fmt::format("quota maxSchedules exceeded: there are {} already", in.with.schedules_max)}};
     in.tell_made();
-    return json_response(200, {{"scheduleId", schedule.schedule_id}});
+    return {200, {{"scheduleId", schedule.schedule_id}}};
 }
 
-response post_schedule(const context& in) { return create_schedule(in, or_refuse(read_order(in.what, in.asked))); }
+response post_schedule(const context& in) {
+    const auto made = create_schedule(in, or_refuse(read_order(in.what, in.asked)));
+    return json_response(made.status, made.document);
+}
 
+/// All of them, as the API knows no pages here.
 response list_schedules(const context& in) {
-    auto list = ordered_json::array();
-    for (const auto& schedule : in.stored.list_schedules(in.account)) list.push_back(schedule_document(schedule));
-    return json_response(200, list);
+    std::string list = "[";
+    std::vector<stored_schedule> some;
+    do {
+        const auto last = some.empty() ? std::optional<stored_schedule>{} : std::move(some.back());
+        some = in.stored.list_schedules(in.account, last ? &*last : nullptr, schedules_read_at_once);
+        for (const auto& schedule : some) {
+            list += list.size() == 1 ? "" : ",";
+            list += text_of(schedule_document(schedule));
+        }
+    } while (static_cast<int>(some.size()) == schedules_read_at_once);
+    return {.status = 200, .body = std::move(list) + ']'};
 }
 
 response get_schedule(const context& in) {
-    const auto found = in.stored.list_schedules(in.account, in.id());
-    return found.empty() ? not_found("schedule", in.id()) : json_response(200, schedule_document(found.front()));
+    const auto found = in.stored.get_schedule(in.account, in.id());
+    return found ? json_response(200, schedule_document(*found)) : not_found("schedule", in.id());
 }
 
 response delete_schedule(const context& in) {
@@ -137,7 +165,7 @@ response resume_schedule(const context& in) { return pause_or_resume(in, false);
 
 // -- messages ---------------------------------------------------------------------------------------------------------
 
-response publish(const context& in) {
+outcome make_message(const context& in) {
     auto order = or_refuse(read_order(in.what, in.asked));
     if (!order.cron.empty()) return create_schedule(in, std::move(order)); // the older way to make one
     check_destinations(order.options, in.with.policy);
@@ -155,8 +183,71 @@ response publish(const context& in) {
          .not_before = std::max(not_before, now)},
         now, order.deduplication_id, in.with.deduplication_window);
     in.tell_made();
-    if (made.deduplicated) return json_response(202, {{"messageId", made.message_id}, {"deduplicated", true}});
-    return json_response(200, {{"messageId", made.message_id}});
+    if (made.deduplicated) return {202, {{"messageId", made.message_id}, {"deduplicated", true}}};
+    return {200, {{"messageId", made.message_id}}};
+}
+
+response publish(const context& in) {
+    const auto made = make_message(in);
+    return json_response(made.status, made.document);
+}
+
+/// `{"X-A":"1"}`, where a value may be a list.
+header_fields headers_of_item(const nlohmann::json& given) {
+    if (given.is_null()) return {};
+    if (!given.is_object()) throw refused{{400, "headers is not an object"}};
+    header_fields headers;
+    std::size_t bytes = 0;
+    const auto add = [&](const std::string& name, const nlohmann::json& value) {
+        if (!value.is_string()) throw refused{{400, fmt::format("the value of {} is no text", name)}};
+        const auto& text = value.get_ref<const std::string&>();
+        if (!clean_text(text)) throw refused{{400, fmt::format("control character in the value of {}", name)}};
+        bytes += name.size() + text.size();
+        if (bytes > item_header_bytes_max) throw refused{{400, "headers of more than 32768 bytes"}};
+        headers.emplace_back(lower_case(name), text);
+    };
+    for (const auto& [name, value] : given.items()) {
+        if (!header_name(name)) throw refused{{400, "a name that no header can have"}};
+        if (!value.is_array()) add(name, value);
+        for (const auto& one : value.is_array() ? value : nlohmann::json::array()) add(name, one);
+    }
+    return headers;
+}
+
+std::string text_of_item(const nlohmann::json& item, const char* name) {
+    const auto found = item.find(name);
+    if (found == item.end() || found->is_null()) return {};
+    if (!found->is_string()) throw refused{{400, fmt::format("{} is no text", name)}};
+    return found->get<std::string>();
+}
+
+/// Does what a publish of its own would do. Settings of the batch's own request do not count.
+ordered_json publish_item(const context& in, const nlohmann::json& item) try {
+    if (!item.is_object()) throw refused{{400, "this item is not an object"}};
+    if (!text_of_item(item, "queue").empty()) throw refused{{501, "queue is not part of this server"}};
+    const auto destination = text_of_item(item, "destination");
+    if (destination.empty() || !clean_text(destination)) throw refused{{400, "destination is missing, or no URL"}};
+    const request asked{
+        .method = "POST",
+        .target = "/v2/publish/" + destination,
+        .headers = headers_of_item(item.value("headers", nlohmann::json{})),
+        .body = text_of_item(item, "body"),
+        .remote = in.asked.remote};
+    auto what = or_refuse(read_call(asked));
+    what.token = in.what.token; // an authorization in the item is for the destination
+    return make_message({in.stored, in.with, asked, what, in.account}).document;
+} catch (const refused& e) {
+    return {{"error", e.why.text}};
+}
+
+response publish_batch(const context& in) {
+    const auto items = nlohmann::json::parse(in.asked.body, nullptr, false);
+    if (!items.is_array()) throw refused{{400, "the body is not a JSON array"}};
+    if (items.size() > batch_items_max)
+        throw refused{{400, fmt::format("a batch of more than {} messages", batch_items_max)}};
+    auto made = ordered_json::array();
+    for (const auto& item : items) made.push_back(publish_item(in, item));
+    return json_response(200, made);
 }
 
 response get_message(const context& in) {
@@ -170,61 +261,128 @@ response cancel_message(const context& in) {
     return canceled == 0 ? not_found("message", in.id()) : json_response(202, {{"cancelled", canceled}});
 }
 
+int cancel_all(const context& in, const selection& chosen) {
+    const auto now = in.now();
+    if (chosen.by_ids) return in.stored.cancel_messages(in.account, chosen.filter, canceled_by_id_max, now);
+    if (chosen.rows_max) return in.stored.cancel_messages(in.account, chosen.filter, *chosen.rows_max, now);
+    // What is made meanwhile is not meant: else this might never end.
+    auto filter = chosen.filter;
+    filter["to_ms"] = std::min<std::int64_t>(filter.value("to_ms", INT64_MAX), now.time_since_epoch().count());
+    int canceled = 0;
+    while (const int some = in.stored.cancel_messages(in.account, filter, canceled_at_once, now)) canceled += some;
+    return canceled;
+}
+
 response cancel_messages(const context& in) {
     const auto chosen = or_refuse(read_selection(in.what, in.asked.body, selecting::messages));
-    const int canceled =
-        chosen.nothing ? 0 : in.stored.cancel_messages(in.account, chosen.filter, chosen.rows_max, in.now());
-    return json_response(202, {{"cancelled", canceled}});
+    return json_response(202, {{"cancelled", chosen.nothing ? 0 : cancel_all(in, chosen)}});
 }
+
+/// The text of an array, grown entry by entry: a page never stands in memory as documents.
+class array_text {
+public:
+    /// @returns false when it has grown large enough: control characters take six bytes for one
+    [[nodiscard]] bool add(const ordered_json& entry) {
+        text_ += text_.size() == 1 ? "" : ",";
+        text_ += text_of(entry);
+        return text_.size() < answer_bytes_max;
+    }
+    [[nodiscard]] std::string take() { return std::move(text_) + ']'; }
+
+private:
+    std::string text_ = "[";
+};
+
+/// @returns whether there are further ones than the entries of this page that went into the text
+template <typename Row, typename Document>
+bool write_page(page_of<Row>& page, Document document, array_text& into) {
+    for (std::size_t n = 0; n < page.rows.size(); ++n) {
+        const bool room = into.add(document(page.rows[n]));
+        if (room || n + 1 == page.rows.size()) continue;
+        page.rows.resize(n + 1);
+        return true;
+    }
+    return page.more;
+}
+
+response text_response(std::string body) { return {.status = 200, .body = std::move(body)}; }
+
+std::string cursor_member(const std::string& cursor) { return text_of({{"cursor", cursor}}).substr(1); }
 
 response list_logs(const context& in) {
     const auto chosen = or_refuse(read_selection(in.what, {}, selecting::logs));
-    auto entries = ordered_json::array();
-    std::vector<log_row> rows;
+    const auto behind = page_end::parse(chosen.cursor);
+    const auto entry = behind ? whole_number(behind->behind) : std::nullopt;
+    if (behind && !entry) throw refused{{400, "cursor is not one that this call gave"}};
+    page_of<log_row> page;
     if (!chosen.nothing)
-        rows = in.stored.list_logs(
-            in.account, number_of(chosen.cursor), chosen.rows_max, chosen.filter, chosen.earliest_first);
-    for (const auto& row : rows) entries.push_back(log_document(row));
-    ordered_json document{{"events", entries}, {"logs", entries}}; // the clients' name and the documentation's
-    if (static_cast<int>(rows.size()) == chosen.rows_max)
-        document["cursor"] = fmt::format("{}-{}", rows.back().at.time_since_epoch().count(), rows.back().entry_id);
-    return json_response(200, document);
+        page = in.stored.list_logs(
+            in.account, entry, chosen.rows_max.value_or(page_rows), chosen.filter, chosen.earliest_first,
+            chosen.without_bodies);
+    array_text entries;
+    const bool more = write_page(page, log_document, entries);
+    const auto list = entries.take();
+    // The clients' name and the documentation's.
+    std::string body;
+    body.reserve(2 * list.size() + 200);
+    body.append(R"({"events":)").append(list).append(R"(,"logs":)").append(list);
+    if (more) {
+        const auto& last = page.rows.back();
+        body += ',' + cursor_member(fmt::format("{}-{}", last.at.time_since_epoch().count(), last.entry_id));
+    } else {
+        body += '}';
+    }
+    return text_response(std::move(body));
 }
 
 // -- dead letters -----------------------------------------------------------------------------------------------------
 
-struct dlq_page {
-    std::vector<dead_letter> letters;
-    std::string cursor; ///< empty on the last page
-};
-
-dlq_page read_dlq(const context& in, const std::string& body) {
-    const auto chosen = or_refuse(read_selection(in.what, body, selecting::dead_letters));
-    dlq_page page;
-    if (chosen.nothing) return page;
-    page.letters = in.stored.list_dlq(in.account, number_of(chosen.cursor), chosen.rows_max, chosen.filter);
-    if (static_cast<int>(page.letters.size()) == chosen.rows_max) page.cursor = page.letters.back().dlq_id;
-    return page;
+std::optional<store::dlq_place> place_of(const std::string& cursor) {
+    auto behind = page_end::parse(cursor);
+    if (!behind) return std::nullopt;
+    return store::dlq_place{.died_ms = behind->ms, .message_id = std::move(behind->behind)};
 }
 
-std::vector<std::string> ids_of(const dlq_page& page) {
-    std::vector<std::string> ids;
-    for (const auto& letter : page.letters) ids.push_back(letter.dlq_id);
-    return ids;
+std::string cursor_of(const dead_letter& last) {
+    return fmt::format("{}-{}", last.died.time_since_epoch().count(), last.message.message_id);
 }
 
 response list_dlq(const context& in) {
-    const auto page = read_dlq(in, {});
-    auto messages = ordered_json::array();
-    for (const auto& letter : page.letters) messages.push_back(dead_letter_document(letter));
-    ordered_json document{{"messages", std::move(messages)}};
-    if (!page.cursor.empty()) document["cursor"] = page.cursor;
-    return json_response(200, document);
+    const auto chosen = or_refuse(read_selection(in.what, {}, selecting::dead_letters));
+    page_of<dead_letter> page;
+    if (!chosen.nothing)
+        page = in.stored.list_dlq(
+            in.account, place_of(chosen.cursor), chosen.rows_max.value_or(page_rows), chosen.filter,
+            chosen.without_bodies);
+    array_text messages;
+    const bool more = write_page(page, dead_letter_document, messages);
+    auto body = R"({"messages":)" + messages.take();
+    body += more ? ',' + cursor_member(cursor_of(page.rows.back())) : "}";
+    return text_response(std::move(body));
+}
+
+struct bulk {
+    std::vector<std::string> dlq_ids;
+    std::string cursor; ///< empty when these are all
+};
+
+/// What a bulk call is about. Ids are taken as they are, whatever else is said.
+bulk read_bulk(const context& in) {
+    const auto chosen = or_refuse(read_selection(in.what, in.asked.body, selecting::dead_letters));
+    if (chosen.nothing) return {};
+    if (chosen.by_ids) return {chosen.filter.at("dlq_ids").get<std::vector<std::string>>(), {}};
+    const auto page = in.stored.list_dlq(
+        in.account, place_of(chosen.cursor), chosen.rows_max.value_or(page_rows), chosen.filter, true);
+    bulk result;
+    for (const auto& letter : page.rows) result.dlq_ids.push_back(letter.dlq_id);
+    if (page.more) result.cursor = cursor_of(page.rows.back());
+    return result;
 }
 
 response get_dead_letter(const context& in) {
-    const auto found = in.stored.list_dlq(in.account, std::nullopt, 1, {{"dlq_ids", {in.id()}}});
-    return found.empty() ? not_found("dlq entry", in.id()) : json_response(200, dead_letter_document(found.front()));
+    const auto found = in.stored.list_dlq(in.account, std::nullopt, 1, {{"dlq_ids", {in.id()}}}, false);
+    return found.rows.empty() ? not_found("dlq entry", in.id())
+                              : json_response(200, dead_letter_document(found.rows.front()));
 }
 
 response delete_dead_letter(const context& in) {
@@ -233,9 +391,9 @@ response delete_dead_letter(const context& in) {
 }
 
 response delete_dead_letters(const context& in) {
-    const auto page = read_dlq(in, in.asked.body);
-    ordered_json document{{"deleted", in.stored.delete_dlq(in.account, ids_of(page))}};
-    if (!page.cursor.empty()) document["cursor"] = page.cursor;
+    const auto chosen = read_bulk(in);
+    ordered_json document{{"deleted", chosen.dlq_ids.empty() ? 0 : in.stored.delete_dlq(in.account, chosen.dlq_ids)}};
+    if (!chosen.cursor.empty()) document["cursor"] = chosen.cursor;
     return json_response(200, document);
 }
 
@@ -262,15 +420,17 @@ std::vector<std::string> retry(const context& in, const std::vector<std::string>
     const auto order = or_refuse(read_order(with_destination, in.asked));
     check_destinations(order.options, in.with.policy);
     const auto now = in.now();
+    const auto not_before = order.not_before.value_or(now + order.delay);
+    if (not_before > now + in.with.delay_max) throw refused{{400, "quota maxDelay exceeded"}};
     const auto made = in.stored.retry_dlq(in.account, dlq_ids, now, [&](const stored_message& dead) {
         new_message message{
             .message_id = random_id("msg_", message_id_letters),
             .schedule_id = dead.schedule_id,
             .callback_of = {},
             .options = dead.options,
-            .body = dead.body,
+            .body = {}, // of the dead one
             .caller_ip = in.asked.remote,
-            .not_before = std::max(now, order.not_before.value_or(now + order.delay))};
+            .not_before = std::max(now, not_before)};
         override_with(order, in.what, message.options);
         return message;
     });
@@ -285,11 +445,11 @@ response retry_dead_letter(const context& in) {
 }
 
 response retry_dead_letters(const context& in) {
-    const auto page = read_dlq(in, in.asked.body);
+    const auto chosen = read_bulk(in);
     auto responses = ordered_json::array();
-    for (const auto& message_id : retry(in, ids_of(page))) responses.push_back({{"messageId", message_id}});
+    for (const auto& message_id : retry(in, chosen.dlq_ids)) responses.push_back({{"messageId", message_id}});
     ordered_json document{{"responses", std::move(responses)}};
-    if (!page.cursor.empty()) document["cursor"] = page.cursor;
+    if (!chosen.cursor.empty()) document["cursor"] = chosen.cursor;
     return json_response(201, document);
 }
 
@@ -316,6 +476,7 @@ struct route {
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
         {{"POST"}, {"publish"}, publish},
+        {{"POST"}, {"batch"}, publish_batch},
         {{"POST"}, {"schedules"}, post_schedule},
         {{"GET"}, {"schedules"}, list_schedules},
         {{"GET"}, {"schedules", "*"}, get_schedule},
@@ -335,14 +496,15 @@ const std::vector<route>& route_table() {
         {{"POST"}, {"dlq", "retry"}, retry_dead_letters},
         {{"GET"}, {"keys"}, get_keys},
         {{"POST"}, {"keys", "rotate"}, rotate_keys},
+        {{"POST"}, {"rotate"}, rotate_keys}, // as the Go client has it
     };
     return table;
 }
 
 /// Calls of QStash that this server does not have.
 bool is_elsewhere(const call& what) {
-    constexpr std::array<std::string_view, 9> absent = {
-        "enqueue", "batch", "queues", "topics", "flowcontrol", "globalparallelism", "bulkactions", "workflows", "llm"};
+    constexpr std::array<std::string_view, 8> absent = {"enqueue",           "queues",      "topics",    "flowcontrol",
+                                                        "globalparallelism", "bulkactions", "workflows", "llm"};
     const bool retry_of_message = what.path.size() == 3 && what.path[0] == "messages" && what.path[2] == "retry";
     return retry_of_message || std::ranges::find(absent, what.path.front()) != absent.end();
 }

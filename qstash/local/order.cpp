@@ -164,7 +164,8 @@ bool set_by_delivery(std::string_view name) {
     constexpr std::array<std::string_view, 11> names{
         "host",    "content-length", "transfer-encoding", "connection",    "keep-alive", "te", "trailer",
         "upgrade", "expect",         "user-agent",        "http2-settings"};
-    return name.starts_with("upstash-") || name.starts_with("proxy-") || std::ranges::find(names, name) != names.end();
+    return name.starts_with("upstash-") || name.starts_with("tidesync-") || name.starts_with("proxy-") ||
+           std::ranges::find(names, name) != names.end();
 }
 
 /// Appends one header.

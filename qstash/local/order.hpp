@@ -32,7 +32,8 @@ struct message_order {
 /// @returns the order, or 400 with a text that names the header: duration, number, method, id or name that cannot be
 ///          used, a control character, a header that is not UTF-8, more than 100 retries or a year of delay
 ///          (`quota maxRetries exceeded`, `quota maxDelay exceeded`), a retry-delay expression that does not parse,
-///          a forwarded header that delivery itself sets (Host, Content-Length, User-Agent, Upstash-Signature, …)
+///          a forwarded header that delivery itself sets (Host, Content-Length, User-Agent, Upstash-Signature,
+///          Tidesync-Catch-Up-Of, …)
 [[nodiscard]] std::variant<message_order, refusal> read_order(const call&, const request&);
 
 } // namespace tidesync::qstash::local

@@ -125,6 +125,11 @@ attempt attempt_of(const pqxx::row& row) {
     return result;
 }
 
+/// Whether a page was cut, by rows or by bytes.
+bool more_than(const pqxx::result& rows) {
+    return !rows.empty() && rows[0]["found"].as<std::int64_t>() > static_cast<std::int64_t>(rows.size());
+}
+
 int status_of(const pqxx::row& row) { return row["response_status"].is_null() ? 0 : row["response_status"].as<int>(); }
 
 void insert(pqxx::transaction_base& transaction, const std::string& account, const new_message& made, time_point now) {
@@ -149,6 +154,13 @@ std::string array_of(const std::vector<std::string>& texts) {
         array += '"';
     }
     return array + "}";
+}
+
+/// What a filter says under this name; nothing where it says nothing.
+std::optional<std::string> ids_of(const json& filter, const char* name) {
+    const auto values = filter.value(name, json{});
+    if (!values.is_array()) return std::nullopt;
+    return array_of(values.get<std::vector<std::string>>());
 }
 
 /// Names in lower case with all their values, as QStash shows headers.
@@ -238,11 +250,29 @@ bool store::put_schedule(
     return fits;
 }
 
-std::vector<stored_schedule> store::list_schedules(const std::string& account, const std::string& schedule_id) const {
+std::optional<stored_schedule> store::get_schedule(const std::string& account, const std::string& schedule_id) const {
+    std::optional<stored_schedule> schedule;
+    run_("reading a schedule", [&](pqxx::transaction_base& transaction) {
+        const std::optional<std::int64_t> no_place;
+        const std::optional<int> whole;
+        const auto rows =
+            query(transaction, sql::list_schedules, account, schedule_id, no_place, schedule_id, 1, whole);
+        schedule.reset();
+        if (!rows.empty()) schedule = schedule_of(rows[0]);
+    });
+    return schedule;
+}
+
+std::vector<stored_schedule>
+store::list_schedules(const std::string& account, const stored_schedule* after, int rows_max) const {
     std::vector<stored_schedule> schedules;
     run_("reading schedules", [&](pqxx::transaction_base& transaction) {
         schedules.clear();
-        for (const auto& row : query(transaction, sql::list_schedules, account, text_or_null(schedule_id)))
+        const auto created = after == nullptr ? std::nullopt : std::optional{ms(after->created)};
+        const auto id = after == nullptr ? std::string{} : after->schedule_id;
+        const std::optional<std::string> all;
+        for (const auto& row :
+             query(transaction, sql::list_schedules, account, all, created, id, rows_max, listed_body_bytes_max))
             schedules.push_back(schedule_of(row));
     });
     return schedules;
@@ -326,20 +356,24 @@ std::optional<stored_message> store::get_message(const std::string& account, con
 int store::cancel_messages(const std::string& account, const json& filter, int rows_max, time_point now) const {
     int canceled = 0;
     run_("canceling messages", [&](pqxx::transaction_base& transaction) {
-        const auto rows = query(transaction, sql::cancel_messages, account, ms(now), rows_max, dump(filter));
+        const auto rows = query(
+            transaction, sql::cancel_messages, account, ms(now), rows_max, dump(filter), ids_of(filter, "message_ids"));
         canceled = static_cast<int>(rows.size());
     });
     return canceled;
 }
 
-std::vector<log_row> store::list_logs(
+page_of<log_row> store::list_logs(
     const std::string& account, std::optional<std::int64_t> cursor, int rows_max, const json& filter,
-    bool earliest_first) const {
-    std::vector<log_row> entries;
+    bool earliest_first, bool without_bodies) const {
+    page_of<log_row> page;
     run_("reading logs", [&](pqxx::transaction_base& transaction) {
-        entries.clear();
-        for (const auto& row :
-             query(transaction, sql::list_logs, account, cursor, rows_max, dump(filter), earliest_first)) {
+        page.rows.clear();
+        const auto rows = query(
+            transaction, sql::list_logs, account, cursor, rows_max, dump(filter), earliest_first,
+            ids_of(filter, "message_ids"), page_bytes_max, without_bodies);
+        page.more = more_than(rows);
+        for (const auto& row : rows) {
             log_row entry;
             entry.entry_id = row["entry_id"].as<std::int64_t>();
             entry.at = time_of(row, "at_ms");
@@ -350,34 +384,41 @@ std::vector<log_row> store::list_logs(
             entry.response_headers = json_of(row, "response_headers");
             entry.response_body = bytes_of(row, "response_body");
             entry.message = message_of(row);
-            entries.push_back(std::move(entry));
+            page.rows.push_back(std::move(entry));
         }
     });
-    return entries;
+    return page;
 }
 
 // -- dead letters -----------------------------------------------------------------------------------------------------
 
-std::vector<dead_letter>
-store::list_dlq(const std::string& account, std::optional<std::int64_t> below, int rows_max, const json& filter) const {
-    std::vector<dead_letter> letters;
+page_of<dead_letter> store::list_dlq(
+    const std::string& account, const std::optional<dlq_place>& after, int rows_max, const json& filter,
+    bool without_bodies) const {
+    page_of<dead_letter> page;
     run_("reading the dead letter queue", [&](pqxx::transaction_base& transaction) {
-        letters.clear();
-        for (const auto& row : query(transaction, sql::list_dlq, account, below, rows_max, dump(filter)))
-            letters.push_back(
+        page.rows.clear();
+        const auto rows = query(
+            transaction, sql::list_dlq, account, after ? std::optional{after->died_ms} : std::nullopt,
+            after ? after->message_id : std::string{}, rows_max, dump(filter), ids_of(filter, "dlq_ids"),
+            ids_of(filter, "message_ids"), page_bytes_max, without_bodies);
+        page.more = more_than(rows);
+        for (const auto& row : rows)
+            page.rows.push_back(
                 {.dlq_id = text_of(row, "dlq_id"),
+                 .died = time_of(row, "finished_ms"),
                  .message = dated_message_of(row),
                  .response_status = status_of(row),
                  .response_headers = json_of(row, "response_headers"),
                  .response_body = bytes_of(row, "response_body")});
     });
-    return letters;
+    return page;
 }
 
 int store::delete_dlq(const std::string& account, const std::vector<std::string>& dlq_ids) const {
     int taken = 0;
     run_("deleting dead letters", [&](pqxx::transaction_base& transaction) {
-        taken = static_cast<int>(query(transaction, sql::take_from_dlq, account, dump(json(dlq_ids))).size());
+        taken = static_cast<int>(query(transaction, sql::take_from_dlq, account, array_of(dlq_ids)).size());
     });
     return taken;
 }
@@ -388,11 +429,14 @@ std::vector<std::string> store::retry_dlq(
     std::vector<std::string> message_ids;
     run_("retrying dead letters", [&](pqxx::transaction_base& transaction) {
         message_ids.clear();
-        for (const auto& row : query(transaction, sql::take_from_dlq, account, dump(json(dlq_ids)))) {
-            auto dead = message_of(row);
-            dead.caller_ip = text_of(row, "caller_ip");
+        for (const auto& row : query(transaction, sql::take_from_dlq, account, array_of(dlq_ids))) {
+            const auto old = query(transaction, sql::read_dead_message, text_of(row, "message_id"));
+            auto dead = message_of(old.at(0));
+            dead.caller_ip = text_of(old.at(0), "caller_ip");
             const auto message = remake(dead);
-            insert(transaction, account, message, now);
+            query(
+                transaction, sql::copy_message, message.message_id, account, text_or_null(message.schedule_id),
+                dead.message_id, dump(json(message.options)), message.caller_ip, ms(now), ms(message.not_before));
             message_ids.push_back(message.message_id);
         }
     });

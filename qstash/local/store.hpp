@@ -74,6 +74,7 @@ struct attempt {
 
 struct dead_letter {
     std::string dlq_id;
+    time_point died;
     stored_message message;
     int response_status = 0;
     nlohmann::json response_headers; ///< object of arrays, or null
@@ -91,6 +92,18 @@ struct log_row {
     std::string response_body;
     stored_message message;
 };
+
+/// Part of a list, cut where it would grow too large.
+template <typename Row>
+struct page_of {
+    std::vector<Row> rows;
+    bool more = false; ///< there are further ones
+};
+
+/// Of bodies, options and headers in one page; an entry that begins below it is whole. Answers are about twice this.
+inline constexpr std::int64_t page_bytes_max = 8LL * 1024 * 1024;
+/// A longer body is left out of a list of schedules: a thousand of them come in one answer.
+inline constexpr int listed_body_bytes_max = 8 * 1024;
 
 /// A schedule whose tick has come.
 struct due_schedule {
@@ -152,9 +165,12 @@ public:
     /// Creates or replaces. Uses no more of the row than one makes.
     /// @returns false when the account has `schedules_max` others already
     bool put_schedule(const std::string& account, const stored_schedule&, time_point now, int schedules_max) const;
-    /// @param schedule_id  empty for all
+    [[nodiscard]] std::optional<stored_schedule>
+    get_schedule(const std::string& account, const std::string& schedule_id) const;
+    /// Oldest first, without bodies above listed_body_bytes_max.
+    /// @param after  the last one of the page before; null for the first page
     [[nodiscard]] std::vector<stored_schedule>
-    list_schedules(const std::string& account, const std::string& schedule_id = {}) const;
+    list_schedules(const std::string& account, const stored_schedule* after, int rows_max) const;
     /// @returns false for an unknown schedule
     bool delete_schedule(const std::string& account, const std::string& schedule_id) const;
     /// @param next  from the schedule's expression to its next tick
@@ -174,25 +190,31 @@ public:
     /// @returns nothing for a message that is over or unknown
     [[nodiscard]] std::optional<stored_message>
     get_message(const std::string& account, const std::string& message_id) const;
-    /// @param filter  as in cancel_messages.sql
+    /// @param filter  as in cancel_messages.sql, and message_ids
+    /// @returns       how many; when that is 0, none was left
     [[nodiscard]] int
     cancel_messages(const std::string& account, const nlohmann::json& filter, int rows_max, time_point now) const;
 
     /// @param cursor  entries beyond this one, in the order asked for
-    /// @param filter  as in list_logs.sql
-    [[nodiscard]] std::vector<log_row> list_logs(
+    /// @param filter  as in list_logs.sql, and message_ids
+    [[nodiscard]] page_of<log_row> list_logs(
         const std::string& account, std::optional<std::int64_t> cursor, int rows_max, const nlohmann::json& filter,
-        bool earliest_first) const;
+        bool earliest_first, bool without_bodies) const;
 
-    /// @param below   entries with a number below this one
-    /// @param filter  as in list_dlq.sql
-    [[nodiscard]] std::vector<dead_letter> list_dlq(
-        const std::string& account, std::optional<std::int64_t> below, int rows_max,
-        const nlohmann::json& filter) const;
+    struct dlq_place {
+        std::int64_t died_ms = 0;
+        std::string message_id;
+    };
+    /// Newest first.
+    /// @param after   the last one of the page before
+    /// @param filter  as in list_dlq.sql, and dlq_ids and message_ids
+    [[nodiscard]] page_of<dead_letter> list_dlq(
+        const std::string& account, const std::optional<dlq_place>& after, int rows_max, const nlohmann::json& filter,
+        bool without_bodies) const;
     /// @returns how many there were
     [[nodiscard]] int delete_dlq(const std::string& account, const std::vector<std::string>& dlq_ids) const;
     /// Takes dead letters out and makes a new message of each, all at once.
-    /// @param remake  from the dead message to the new one
+    /// @param remake  from the dead message to the new one; both without the body, which stays what it was
     /// @returns the new message ids
     [[nodiscard]] std::vector<std::string> retry_dlq(
         const std::string& account, const std::vector<std::string>& dlq_ids, time_point now,

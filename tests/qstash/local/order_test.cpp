@@ -359,7 +359,7 @@ TEST_CASE("a header that delivery sets itself cannot be forwarded", "[qstash][lo
     for (const std::string name :
          {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
           "keep-alive", "proxy-authorization", "user-agent", "upstash-signature", "upstash-message-id",
-          "upstash-retried", "upstash-schedule-id", "upstash-anything"}) {
+          "upstash-retried", "upstash-schedule-id", "upstash-anything", "tidesync-catch-up-of", "tidesync-anything"}) {
         CAPTURE(name);
         const auto told = canonical_header_name("upstash-forward-" + name) + ": delivery sets this header itself";
         CHECK(refused("upstash-forward-" + name, "1") == "400 " + told);

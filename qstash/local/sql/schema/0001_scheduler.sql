@@ -58,6 +58,7 @@ CREATE INDEX message_due ON tidesync_qstash.message (due_at) WHERE state IN ('wa
 CREATE UNIQUE INDEX message_leased ON tidesync_qstash.message (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX message_of_schedule ON tidesync_qstash.message (account, schedule_id, created_at) WHERE schedule_id IS NOT NULL;
 CREATE INDEX message_finished ON tidesync_qstash.message (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX message_dead ON tidesync_qstash.message (account, finished_at, message_id) WHERE dlq_id IS NOT NULL;
 CREATE SEQUENCE tidesync_qstash.lease_token_seq;
 
 CREATE TABLE tidesync_qstash.log (
