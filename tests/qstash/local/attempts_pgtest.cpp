@@ -367,3 +367,52 @@ TEST_CASE("a message that is canceled during its last attempt makes no failure c
     std::this_thread::sleep_for(200ms);
     CHECK(there.requests("/failed").empty());
 }
+
+TEST_CASE(
+    "whatever way a destination fails, it gets its attempts, a dead letter, a callback, and another chance",
+    "[qstash][local]") {
+    struct way {
+        const char* name;
+        int status; ///< 0: it does not answer in time
+        std::vector<std::pair<std::string, std::string>> headers;
+        std::size_t attempts;
+        std::chrono::milliseconds pause; ///< before the second
+    };
+    const auto how = GENERATE(
+        as<way>{}, way{"500", 500, {}, 2, 12s}, way{"too slow", 0, {}, 2, 12s},
+        way{"489", 489, {{"Upstash-NonRetryable-Error", "true"}}, 1, 0s},
+        way{"Retry-After", 429, {{"Retry-After", "100"}}, 2, 100s});
+    std::atomic<bool> well{false};
+    CAPTURE(how.name);
+    destination there{[&](const worker::http_request& request, int) {
+        if (well || request.path() != "/job") return status(200);
+        for (int i = 0; i < 250 && how.status == 0 && !well; ++i) std::this_thread::sleep_for(10ms);
+        return status(how.status == 0 ? 200 : how.status, how.headers);
+    }};
+    scheduling here;
+    here.start();
+    const auto id = here.publish(
+        there.url(),
+        {{"upstash-retries", "1"}, {"upstash-timeout", "1s"}, {"upstash-failure-callback", there.url("/failed")}});
+    if (how.attempts == 2) {
+        REQUIRE(here.await_states(id, "CREATED ACTIVE ERROR RETRY"));
+        here.advance(how.pause - 1ms);
+        std::this_thread::sleep_for(150ms);
+        CHECK(there.requests("/job").size() == 1);
+        here.advance(1ms);
+        REQUIRE(here.await_states(id, "CREATED ACTIVE ERROR RETRY ACTIVE ERROR FAILED"));
+    } else {
+        REQUIRE(here.await_states(id, "CREATED ACTIVE ERROR FAILED"));
+    }
+    REQUIRE(there.await(how.attempts + 1));
+    here.advance(1h); // nothing comes after it
+    std::this_thread::sleep_for(150ms);
+    CHECK(there.requests("/job").size() == how.attempts);
+    REQUIRE(there.requests("/failed").size() == 1);
+    const auto told = nlohmann::json::parse(there.requests("/failed")[0].body);
+    CHECK(told.at("sourceMessageId") == id);
+    const auto dlq_id = told.at("dlqId").get<std::string>();
+    well = true;
+    const auto anew = here.call("POST", "/v2/dlq/retry/" + dlq_id).body.at("messageId").get<std::string>();
+    CHECK(here.await_states(anew, "CREATED ACTIVE DELIVERED"));
+}
