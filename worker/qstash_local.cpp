@@ -42,8 +42,7 @@ std::vector<std::string> names_of(const std::vector<local::api::account>& accoun
 void give_keys(const local::store& store, const settings& config, bool dev) {
     if (dev)
         for (const auto& user : qstash::development_users()) // a client knows the server by them, so always these
-            store.give_keys(
-                std::string{user.name}, {std::string{user.current_key}, std::string{user.next_key}}, true);
+            store.give_keys(std::string{user.name}, {std::string{user.current_key}, std::string{user.next_key}}, true);
     else
         store.give_keys(only_account, {config.signing_keys.at(0).value, config.signing_keys.at(1).value}, false);
 }
