@@ -85,9 +85,11 @@ std::string history_of(qstash::client& client, const std::string& message_id) {
         std::this_thread::sleep_for(ask_every);
     } while (std::chrono::steady_clock::now() < until);
     std::string text;
-    for (auto entry = log.rbegin(); entry != log.rend(); ++entry) {
+    std::ranges::reverse(log); // it came newest first
+    for (const auto& entry : log) {
         if (!text.empty()) text += ", ";
-        text += fmt::format("{} {}", entry->time ? time_text(*entry->time) : "", entry->state);
+        if (const auto& time = entry.time) text += time_text(*time) + " ";
+        text += entry.state;
     }
     return text;
 }

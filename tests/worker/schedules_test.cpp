@@ -174,11 +174,11 @@ TEST_CASE("a correction changes what is wrong and keeps what a person chose", "[
     CHECK(message.failure_callback_retries == 5); // QStash does not tell them
     CHECK(message.body == "{}");
     CHECK(message.timeout == 30s);
+    const std::string destination = "destination https://sync.example.com/tides/api/background/sync/slave-to-prod, was "
+                                    "https://old.example.com/api/background/sync/slave-to-prod";
     CHECK(
         corrected->changes == std::vector<std::string>{
-                                  "destination https://sync.example.com/tides/api/background/sync/slave-to-prod, was "
-                                  "https://old.example.com/api/background/sync/slave-to-prod",
-                                  "method POST, was GET",
+                                  destination, "method POST, was GET",
                                   "failure callback https://sync.example.com/tides/api/qstash/failure, was not set",
                                   "body {}, was not json", "timeout 30s, was 10s"});
 }

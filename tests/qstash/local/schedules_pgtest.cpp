@@ -197,7 +197,7 @@ TEST_CASE("a schedule of another zone ticks at its own local time", "[qstash][lo
         here, "http://localhost:1/",
         {{"upstash-cron", "CRON_TZ=Asia/Kolkata 30 9 * * *"}, {"upstash-schedule-id", "z"}});
     const auto next = get(here, "z").at("nextScheduleTime").get<std::int64_t>();
-    CHECK(next % 86'400'000 == 4 * 3'600'000); // 09:30 in India is 04:00 UTC
+    CHECK(next % 86'400'000 == 4L * 3'600'000); // 09:30 in India is 04:00 UTC
     CHECK(get(here, "z").at("cron") == "CRON_TZ=Asia/Kolkata 30 9 * * *");
 }
 
