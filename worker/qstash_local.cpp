@@ -35,6 +35,7 @@ std::vector<local::api::account> accounts_of(const settings& config, bool dev) {
 
 std::vector<std::string> names_of(const std::vector<local::api::account>& accounts) {
     std::vector<std::string> names;
+    names.reserve(accounts.size());
     for (const auto& account : accounts) names.push_back(account.name);
     return names;
 }

@@ -180,7 +180,7 @@ template <typename Body>
 auto run_store::in_transaction(std::string_view activity, Body&& body) {
     std::optional<std::invoke_result_t<Body&, pqxx::transaction_base&>> result;
     transactions_.run(activity, [&](pqxx::transaction_base& transaction) { result.emplace(body(transaction)); });
-    return std::move(*result);
+    return std::move(result).value(); // it is there: run() throws or has run the body
 }
 
 void run_store::register_job(const std::string& name) {
