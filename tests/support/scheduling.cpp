@@ -79,6 +79,15 @@ std::string scheduling::states(const std::string& message_id) const {
     return text;
 }
 
+bool scheduling::settle() const {
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    while (database_.value("SELECT count(*) FROM tidesync_qstash.message WHERE state = 'active'") != "0") {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(5ms);
+    }
+    return true;
+}
+
 bool scheduling::await_states(const std::string& message_id, const std::string& expected) const {
     const auto until = std::chrono::steady_clock::now() + 10s;
     while (states(message_id) != expected) {

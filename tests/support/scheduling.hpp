@@ -26,6 +26,9 @@ public:
     /// The test's clock: starts at a whole hour and stands still until it is moved.
     [[nodiscard]] qstash::local::time_point now() const;
     void advance(std::chrono::milliseconds);
+    /// Waits until no attempt is under way: moving the clock by more than a lease would make it a lost one.
+    /// @returns false when one still is after ten seconds
+    [[nodiscard]] bool settle() const;
 
     /// Runs one more loop on the same store, as another replica would.
     void start();

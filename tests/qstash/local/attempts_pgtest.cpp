@@ -82,7 +82,7 @@ TEST_CASE(
     here.advance(1s); // 148 s: e^5
     REQUIRE(here.await_states(id, "CREATED ACTIVE ERROR RETRY ACTIVE ERROR RETRY ACTIVE ERROR FAILED"));
     REQUIRE(there.await(4)); // the failure callback
-    std::this_thread::sleep_for(200ms);
+    REQUIRE(here.settle());
     here.advance(48h);
     std::this_thread::sleep_for(200ms);
     const auto attempts = there.requests("/job");
@@ -405,6 +405,7 @@ TEST_CASE(
         REQUIRE(here.await_states(id, "CREATED ACTIVE ERROR FAILED"));
     }
     REQUIRE(there.await(how.attempts + 1));
+    REQUIRE(here.settle());
     here.advance(1h); // nothing comes after it
     std::this_thread::sleep_for(150ms);
     CHECK(there.requests("/job").size() == how.attempts);

@@ -47,6 +47,7 @@ TEST_CASE("a schedule of every minute fires on time, five minutes long", "[qstas
         CHECK(get(here, "tick").at("nextScheduleTime") == ms(start + minute * 1min));
         here.advance(1ms);
         REQUIRE(there.await(static_cast<std::size_t>(minute)));
+        REQUIRE(here.settle());
         const auto made = here.kept().value(
             "SELECT (extract(epoch FROM max(created_at)) * 1000)::bigint FROM tidesync_qstash.message");
         CHECK(made == std::to_string(ms(start + minute * 1min)));
@@ -70,6 +71,7 @@ TEST_CASE("four replicas make one message at each tick", "[qstash][local]") {
     for (std::size_t minute = 1; minute <= 5; ++minute) {
         here.advance(1min);
         REQUIRE(there.await(minute));
+        REQUIRE(here.settle());
         let_loops_turn();
         CHECK(there.requests().size() == minute);
     }
@@ -83,6 +85,7 @@ TEST_CASE("a pause drops ticks and a resume does not replay them", "[qstash][loc
     create(here, there.url(), every_minute);
     here.advance(1min);
     REQUIRE(there.await(1));
+    REQUIRE(here.settle());
     CHECK(here.call(method, "/v2/schedules/tick/pause").status == 200);
     CHECK(here.call(method, "/v2/schedules/tick/pause").status == 200); // again does not hurt
     CHECK(get(here, "tick").at("isPaused") == true);
