@@ -76,10 +76,12 @@ run_tidy() {
 }
 
 # In tests the static analyzer stays off: it takes a minute a file to find its way through the macros of Catch2. In the
-# one file with coroutines it cannot follow their frames and blames Boost's headers.
+# one file with coroutines it cannot follow their frames and blames Boost's headers. Elsewhere it follows calls less far
+# than it could: that takes a third of the time.
 tidy_one() {
-    local output status=0 fewer=()
-    if [[ ${1#* } == tests/* || ${1#* } == worker/http_server.cpp ]]; then fewer=(--checks=-clang-analyzer-*); fi
+    local output status=0 option fewer=()
+    for option in -Xclang -analyzer-config -Xclang mode=shallow; do fewer+=("--extra-arg=$option"); done
+    if [[ ${1#* } == tests/* || ${1#* } == worker/http_server.cpp ]]; then fewer+=(--checks=-clang-analyzer-*); fi
     output=$(clang-tidy-19 -p build/dev --quiet "${fewer[@]}" "${1#* }" 2>&1) || status=$?
     if [[ $status -ne 0 ]]; then printf '%s\n' "$output"; fi
     echo "$1"

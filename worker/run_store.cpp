@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sql/run_store.hpp>
+#include <stdexcept>
 
 namespace tidesync::worker {
 
@@ -180,7 +181,8 @@ template <typename Body>
 auto run_store::in_transaction(std::string_view activity, Body&& body) {
     std::optional<std::invoke_result_t<Body&, pqxx::transaction_base&>> result;
     transactions_.run(activity, [&](pqxx::transaction_base& transaction) { result.emplace(body(transaction)); });
-    return std::move(result).value(); // it is there: run() throws or has run the body
+    if (!result) throw std::logic_error{"a transaction came back without its body's result"};
+    return std::move(*result);
 }
 
 void run_store::register_job(const std::string& name) {
