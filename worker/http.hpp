@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace tidesync::worker {
@@ -40,5 +41,22 @@ struct http_response {
 
 /// From request to response. Called from several threads; may block.
 using http_handler = std::function<http_response(const http_request&)>;
+
+/// What is left to do for an answer. Called once, from a thread that may block; the request lives until then.
+using http_work = std::function<http_response()>;
+
+/// An answer, or the work that leads to one.
+using http_step = std::variant<http_response, http_work>;
+
+/// A first look at a request, from the threads that read it: never blocks. Answering here saves a hop to another thread
+/// and back, and costs nobody who waits for the store a place; so it is where the uninvited are turned away.
+using http_opening = std::function<http_step(const http_request&)>;
+
+/// For a handler that has nothing to say without blocking.
+inline http_opening may_block(http_handler handler) {
+    return [handler = std::move(handler)](const http_request& request) -> http_step {
+        return http_work{[&handler, &request] { return handler(request); }};
+    };
+}
 
 } // namespace tidesync::worker

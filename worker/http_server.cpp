@@ -111,8 +111,8 @@ http::response<http::string_body> to_message(http_response&& response, unsigned 
 
 class http_server::implementation {
 public:
-    implementation(const listen_address& where, http_handler handler, limits limit, refusal refuse)
-        : handler_{std::move(handler)}
+    implementation(const listen_address& where, http_opening opening, limits limit, refusal refuse)
+        : opening_{std::move(opening)}
         , refuse_{refuse ? std::move(refuse) : refusal{[](int status, auto code, auto message, auto hint) {
             return error_answer(status, code, message, hint);
         }}}
@@ -238,7 +238,7 @@ private:
         return {};
     }
 
-    /// Hands the request to a thread that may block.
+    /// Answers the request here, or hands it to a thread that may block.
     asio::awaitable<http_response> work(http::request<http::string_body> message, std::string remote) {
         if (message.target().empty() || message.target().front() != '/')
             co_return refuse_(400, "bad_request", "the request target is not a path", "send the path only");
@@ -247,18 +247,32 @@ private:
                 431, "headers_too_large", "too many header fields",
                 fmt::format("at most {} are accepted", limits_.header_fields_max));
         const auto request = std::make_shared<http_request>(to_plain(std::move(message), std::move(remote)));
+        auto step = open(*request);
+        if (auto* answer = std::get_if<http_response>(&step)) co_return std::move(*answer);
         // Not written inside the co_await: GCC 12 would copy the lambda byte by byte, and free what it captured twice.
-        auto answer = [this, request]() -> asio::awaitable<http_response> {
+        auto rest = [this, request, work = std::get<http_work>(std::move(step))]() -> asio::awaitable<http_response> {
             try {
-                co_return handler_(*request);
+                co_return work();
             } catch (const std::exception& e) {
-                log::event(
-                    log::level::error, "request failed",
-                    {{"method", request->method}, {"path", std::string{request->path()}}, {"error", e.what()}});
-                co_return refuse_(500, "internal", "something went wrong here", "the worker's log has the details");
+                co_return failed(*request, e);
             }
         };
-        co_return co_await asio::co_spawn(workers_, std::move(answer), asio::use_awaitable);
+        co_return co_await asio::co_spawn(workers_, std::move(rest), asio::use_awaitable);
+    }
+
+    http_step open(const http_request& request) {
+        try {
+            return opening_(request);
+        } catch (const std::exception& e) {
+            return failed(request, e);
+        }
+    }
+
+    [[nodiscard]] http_response failed(const http_request& request, const std::exception& why) const {
+        log::event(
+            log::level::error, "request failed",
+            {{"method", request.method}, {"path", std::string{request.path()}}, {"error", why.what()}});
+        return refuse_(500, "internal", "something went wrong here", "the worker's log has the details");
     }
 
     asio::awaitable<bool> write(beast::tcp_stream& stream, http_response answer, unsigned version, bool keep_alive) {
@@ -281,7 +295,7 @@ private:
                 asio::buffer(ignored), asio::redirect_error(asio::use_awaitable, error));
     }
 
-    http_handler handler_;
+    http_opening opening_;
     refusal refuse_;
     limits limits_;
     std::atomic<bool> draining_{false};
@@ -295,9 +309,9 @@ private:
     std::vector<std::jthread> threads_;
 };
 
-http_server::http_server(const listen_address& where, http_handler handler, limits limit, refusal refuse)
+http_server::http_server(const listen_address& where, http_opening opening, limits limit, refusal refuse)
     : implementation_{
-          std::make_unique<implementation>(where, std::move(handler), std::move(limit), std::move(refuse))} {}
+          std::make_unique<implementation>(where, std::move(opening), std::move(limit), std::move(refuse))} {}
 
 http_server::~http_server() = default;
 

@@ -42,16 +42,16 @@ public:
         std::chrono::seconds write_time{10};
         std::chrono::seconds idle_time{15}; ///< between two requests of one connection
         int connections_max = 512;
-        int handlers = 16; ///< requests worked on at once; the rest waits its turn
+        int handlers = 16; ///< requests whose work is done at once; the rest waits its turn
     };
 
-    /// Makes the answer to what never reaches the handler: status, code, message, hint.
+    /// Makes the answer to what never reaches the opening: status, code, message, hint.
     using refusal =
         std::function<http_response(int, std::string_view code, std::string_view message, std::string_view hint)>;
 
     /// Listens at once. @throws std::runtime_error that names the address when it cannot
     /// @param refuse  nothing: the worker's own error document
-    http_server(const listen_address&, http_handler, limits, refusal refuse = {});
+    http_server(const listen_address&, http_opening, limits, refusal refuse = {});
     ~http_server();
     http_server(const http_server&) = delete;
     http_server& operator=(const http_server&) = delete;

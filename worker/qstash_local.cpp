@@ -135,7 +135,7 @@ exit_code qstash_local(const command& command) {
     limits.body_bytes_max = 1024UL * 1024; // as QStash's free plan
     limits.connections_max = 128;          // before the token is looked at, each may hold a body
     http_server server{
-        *where, [&](const http_request& request) { return answer(api, store, request); }, limits,
+        *where, may_block([&](const http_request& request) { return answer(api, store, request); }), limits,
         [](int status, auto, auto message, auto hint) {
             return to_http(local::error_response(status, fmt::format("{}: {}", message, hint)));
         }};

@@ -24,10 +24,13 @@ struct call {
     principal who;
 };
 
+enum class blocking { never, maybe };
+
 struct route {
     std::vector<std::string_view> methods;
     std::string_view pattern; ///< `{}` stands for one path segment
     access needs;             ///< no default: a route without it does not compile
+    blocking blocks;
     http_response (*answer)(call&);
 };
 
@@ -44,16 +47,16 @@ http_response ready(call&);
 
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
-        {{"POST", "GET"}, sync_path, access::signature_or_token, trigger_slave_to_prod},
-        {{"GET"}, "/api/background/sync/schedule", access::token, show_schedules},
-        {{"POST"}, "/api/background/sync/schedule", access::token, change_schedules},
-        {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, trigger_job},
-        {{"POST"}, failure_callback_path, access::signature, record_failure},
-        {{"GET"}, "/api/runs", access::token, show_runs},
-        {{"GET"}, "/api/runs/{}", access::token, show_run},
-        {{"GET"}, "/metrics", access::anyone, show_metrics},
-        {{"GET"}, "/livez", access::anyone, live},
-        {{"GET"}, "/readyz", access::anyone, ready},
+        {{"POST", "GET"}, sync_path, access::signature_or_token, blocking::maybe, trigger_slave_to_prod},
+        {{"GET"}, "/api/background/sync/schedule", access::token, blocking::maybe, show_schedules},
+        {{"POST"}, "/api/background/sync/schedule", access::token, blocking::maybe, change_schedules},
+        {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, blocking::maybe, trigger_job},
+        {{"POST"}, failure_callback_path, access::signature, blocking::maybe, record_failure},
+        {{"GET"}, "/api/runs", access::token, blocking::maybe, show_runs},
+        {{"GET"}, "/api/runs/{}", access::token, blocking::maybe, show_run},
+        {{"GET"}, "/metrics", access::anyone, blocking::maybe, show_metrics},
+        {{"GET"}, "/livez", access::anyone, blocking::never, live},
+        {{"GET"}, "/readyz", access::anyone, blocking::maybe, ready},
     };
     return table;
 }
@@ -264,14 +267,19 @@ void note_key(services& with, const signed_delivery& delivery) {
          {"hint", "QStash's keys were rotated: copy current and next from its console, then restart the worker"}});
 }
 
-http_response answer_route(services& with, const route& found, const http_request& request, std::string argument) {
-    call call{with, request, std::move(argument), bearer{}};
-    if (found.needs != access::anyone) {
-        call.who = authorize(request, with.config, now(), found.needs);
-        if (const auto* refusal = std::get_if<refused>(&call.who))
-            return unauthorized(with, request, *refusal, found.needs);
-        if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
+/// Counts the answer of a route. @param pattern  the route's, `other` when there is none
+http_response counted(services& with, std::string_view pattern, const http_request& request, const http_work& work) {
+    try {
+        auto answer = work();
+        with.counts.http_request(pattern, request.method, answer.status);
+        return answer;
+    } catch (...) { // the server answers it
+        with.counts.http_request(pattern, request.method, 500);
+        throw;
     }
+}
+
+http_response ask_store(const route& found, call& call) {
     try {
         return found.answer(call);
     } catch (const postgres::error& e) {
@@ -285,17 +293,21 @@ http_response answer_route(services& with, const route& found, const http_reques
     }
 }
 
-/// @param pattern  gets that of the route that answers, `other` when there is none
-http_response find_route(services& with, const http_request& request, std::string_view& pattern) {
-    std::vector<std::string_view> allowed;
-    for (const auto& candidate : route_table()) {
-        std::string argument;
-        if (!fits(candidate.pattern, request.path(), argument)) continue;
-        pattern = candidate.pattern;
-        if (std::ranges::find(candidate.methods, request.method) != candidate.methods.end())
-            return answer_route(with, candidate, request, std::move(argument));
-        allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
+http_step open_route(services& with, const route& found, const http_request& request, std::string argument) {
+    call call{with, request, std::move(argument), bearer{}};
+    if (found.needs != access::anyone) {
+        call.who = authorize(request, with.config, now(), found.needs);
+        if (const auto* refusal = std::get_if<refused>(&call.who))
+            return unauthorized(with, request, *refusal, found.needs);
+        if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
     }
+    if (found.blocks == blocking::never) return found.answer(call);
+    return http_work{[&found, call = std::move(call)]() mutable {
+        return counted(call.with, found.pattern, call.request, [&] { return ask_store(found, call); });
+    }};
+}
+
+http_response no_route(const http_request& request, const std::vector<std::string_view>& allowed) {
     if (allowed.empty())
         return error_answer(404, "not_found", "there is no such route", "docs/architecture.md lists them");
     auto answer = error_answer(
@@ -305,18 +317,34 @@ http_response find_route(services& with, const http_request& request, std::strin
     return answer;
 }
 
+/// @param pattern  gets that of the path, `other` when no route has it
+http_step find_route(services& with, const http_request& request, std::string_view& pattern) {
+    std::vector<std::string_view> allowed;
+    for (const auto& candidate : route_table()) {
+        std::string argument;
+        if (!fits(candidate.pattern, request.path(), argument)) continue;
+        pattern = candidate.pattern;
+        if (std::ranges::find(candidate.methods, request.method) != candidate.methods.end())
+            return open_route(with, candidate, request, std::move(argument));
+        allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
+    }
+    return no_route(request, allowed);
+}
+
 } // namespace
 
-http_response handle(services& with, const http_request& request) {
+http_step open(services& with, const http_request& request) {
     std::string_view pattern = "other";
-    try {
-        auto answer = find_route(with, request, pattern);
-        with.counts.http_request(pattern, request.method, answer.status);
-        return answer;
-    } catch (...) { // the server answers it
-        with.counts.http_request(pattern, request.method, 500);
-        throw;
-    }
+    auto step = find_route(with, request, pattern);
+    if (const auto* answer = std::get_if<http_response>(&step))
+        with.counts.http_request(pattern, request.method, answer->status);
+    return step;
+}
+
+http_response handle(services& with, const http_request& request) {
+    auto step = open(with, request);
+    if (auto* answer = std::get_if<http_response>(&step)) return std::move(*answer);
+    return std::get<http_work>(step)();
 }
 
 } // namespace tidesync::worker

@@ -33,7 +33,11 @@ inline constexpr std::string_view sync_path = "/api/background/sync/slave-to-pro
 inline constexpr std::string_view failure_callback_path = "/api/qstash/failure";
 inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;
 
-/// Finds the route, checks who asks, and answers. The route table is at the top of the .cpp.
+/// Finds the route and checks who asks, without blocking: refuses, or says what is left to do, which asks the run
+/// store. The route table is at the top of the .cpp.
+[[nodiscard]] http_step open(services&, const http_request&);
+
+/// Both parts at once.
 [[nodiscard]] http_response handle(services&, const http_request&);
 
 } // namespace tidesync::worker

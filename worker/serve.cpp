@@ -33,7 +33,7 @@ exit_code serve(const command& command) {
     runner runs{store, {&main_job}, {.run_time = config.run_time_limit}};
     services with{config, store, runs, {std::string{main_job.name()}}, process_name()};
     http_server server{
-        config.listen, [&](const http_request& request) { return handle(with, request); }, request_limits()};
+        config.listen, [&](const http_request& request) { return open(with, request); }, request_limits()};
     log::event(
         log::level::info, "listening",
         {{"address", config.listen.host}, {"port", server.port()}, {"version", version}});

@@ -9,8 +9,7 @@ destination::destination(script with)
     worker::http_server::limits limits;
     limits.body_bytes_max = 16UL * 1024 * 1024;
     server_ = std::make_unique<worker::http_server>(
-        worker::listen_address{"127.0.0.1", 0},
-        [this](const worker::http_request& request) {
+        worker::listen_address{"127.0.0.1", 0}, worker::may_block([this](const worker::http_request& request) {
             int nth = 0;
             {
                 const std::scoped_lock lock{mutex_};
@@ -19,7 +18,7 @@ destination::destination(script with)
                 came_.notify_all();
             }
             return script_ ? script_(request, nth) : worker::http_response{};
-        },
+        }),
         limits);
 }
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <pqxx/pqxx>
+#include <thread>
 
 using namespace tidesync::tests;
 using namespace std::chrono_literals;
@@ -111,6 +113,30 @@ TEST_CASE("slow clients are cut off and keep nobody waiting", "[worker][bounds]"
     CHECK(after() < 14s);
     CHECK(idle.receive(20s)->status == 0);
     CHECK(after() < 20s);
+}
+
+TEST_CASE(
+    "while the run store hangs, the worker is seen to live and turns the uninvited away at once", "[worker][bounds]") {
+    const fixture f;
+    pqxx::connection holder{f.databases.production.url()};
+    pqxx::work holding{holder};
+    holding.exec("LOCK TABLE tidesync.run IN ACCESS EXCLUSIVE MODE");
+    std::vector<std::unique_ptr<raw_connection>> waiting; // each takes a thread that may block, for the lock's 2 s
+    for (int i = 0; i < 40; ++i) {
+        waiting.push_back(std::make_unique<raw_connection>(f.worker.port()));
+        waiting.back()->send(
+            fmt::format("GET /api/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", admin_token));
+    }
+    std::this_thread::sleep_for(300ms);
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(request(f.worker.port(), "GET", "/livez").status == 200);
+    CHECK(request(f.worker.port(), "POST", sync_route).status == 401);
+    CHECK(request(f.worker.port(), "GET", "/nothing").status == 404);
+    CHECK(std::chrono::steady_clock::now() - start < 1s);
+    CHECK_FALSE(waiting.front()->receive(1ms)); // it was really held up
+    CHECK(waiting.front()->receive(10s)->status == 503);
+    holding.abort();
+    CHECK(waiting.back()->receive(20s)->status != 0);
 }
 
 TEST_CASE("more connections than the limit are closed, and room comes back", "[worker][bounds]") {

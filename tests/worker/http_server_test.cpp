@@ -23,7 +23,7 @@ http_response echo(const http_request& request) {
 } // namespace
 
 TEST_CASE("requests from many clients at once all get their own answer", "[worker][http][threads]") {
-    http_server server{any_port, echo, {}};
+    http_server server{any_port, may_block(echo), {}};
     std::atomic<int> right = 0;
     {
         std::vector<std::jthread> clients;
@@ -42,11 +42,11 @@ TEST_CASE("draining lets requests that are under way finish and takes no more", 
     std::atomic<bool> entered = false;
     http_server server{
         any_port,
-        [&](const http_request& request) {
+        may_block([&](const http_request& request) {
             entered = true;
             std::this_thread::sleep_for(300ms);
             return echo(request);
-        },
+        }),
         {}};
     int status = 0;
     std::jthread client{[&] { status = request(server.port(), "GET", "/").status; }};
@@ -60,24 +60,52 @@ TEST_CASE("draining lets requests that are under way finish and takes no more", 
 TEST_CASE("a handler that throws is a 500 for its caller only", "[worker][http]") {
     http_server server{
         any_port,
-        [](const http_request& request) -> http_response {
+        [](const http_request& request) -> http_step {
             if (request.target == "/bad") throw std::runtime_error{"a secret cause"};
-            return echo(request);
+            return http_work{[&request] {
+                if (request.target == "/worse") throw std::runtime_error{"a secret cause"};
+                return echo(request);
+            }};
         },
         {}};
-    const auto bad = request(server.port(), "GET", "/bad");
-    CHECK(bad.status == 500);
-    CHECK(bad.body.find("a secret cause") == std::string::npos);
+    for (const auto* target : {"/bad", "/worse"}) {
+        const auto bad = request(server.port(), "GET", target);
+        CHECK(bad.status == 500);
+        CHECK(bad.body.find("a secret cause") == std::string::npos);
+    }
     CHECK(request(server.port(), "GET", "/good").status == 200);
 }
 
+TEST_CASE("what needs no work is answered while every handler is busy", "[worker][http][threads]") {
+    http_server::limits limits;
+    limits.handlers = 1;
+    std::atomic<bool> entered = false;
+    std::atomic<bool> go_on = false;
+    http_server server{
+        any_port,
+        [&](const http_request& request) -> http_step {
+            if (request.target == "/at-once") return echo(request);
+            return http_work{[&] {
+                entered = true;
+                for (int i = 0; i < 1000 && !go_on; ++i) std::this_thread::sleep_for(10ms);
+                return echo(request);
+            }};
+        },
+        limits};
+    std::jthread waiting{[&] { static_cast<void>(request(server.port(), "GET", "/work")); }};
+    while (!entered) std::this_thread::sleep_for(1ms);
+    CHECK(request(server.port(), "GET", "/at-once").body == "GET /at-once ");
+    CHECK_FALSE(go_on);
+    go_on = true;
+}
+
 TEST_CASE("an address in use is an error that names it", "[worker][http]") {
-    const http_server first{any_port, echo, {}};
+    const http_server first{any_port, may_block(echo), {}};
     const listen_address taken{"127.0.0.1", first.port()};
-    CHECK_THROWS_WITH((http_server{taken, echo, {}}), containing(std::to_string(first.port())));
+    CHECK_THROWS_WITH((http_server{taken, may_block(echo), {}}), containing(std::to_string(first.port())));
     const auto reason = [](const listen_address& where) -> std::optional<bool> {
         try {
-            const http_server server{where, echo, {}};
+            const http_server server{where, may_block(echo), {}};
         } catch (const cannot_listen& e) {
             return e.in_use;
         }
@@ -86,7 +114,7 @@ TEST_CASE("an address in use is an error that names it", "[worker][http]") {
     CHECK(reason(taken) == true);
     CHECK(reason({"192.0.2.1", 0}) == false); // for documentation: no machine has it
     CHECK_THROWS_WITH(
-        (http_server{{"not an address", 0}, echo, {}}), containing("not an address is not an IP address"));
+        (http_server{{"not an address", 0}, may_block(echo), {}}), containing("not an address is not an IP address"));
 }
 
 TEST_CASE("one path may be sent larger bodies, announced or in chunks, and only so many at once", "[worker][http]") {
@@ -94,12 +122,11 @@ TEST_CASE("one path may be sent larger bodies, announced or in chunks, and only 
     limits.body_bytes_max = 1024;
     limits.larger = {.path = "/large", .bytes_max = 8192, .at_once_max = 2};
     http_server server{
-        any_port,
-        [](const http_request& request) {
+        any_port, may_block([](const http_request& request) {
             http_response answer;
             answer.body = std::to_string(request.body.size());
             return answer;
-        },
+        }),
         limits};
     const auto announced = [&](const std::string& target, std::size_t bytes) {
         return request(server.port(), "POST", target, {}, std::string(bytes, 'a'));
