@@ -5,6 +5,7 @@
 #include "qstash/local/documents.hpp"
 #include "qstash/local/filters.hpp"
 #include "qstash/local/order.hpp"
+#include "qstash/local/refused.hpp"
 #include "qstash/local/wire_text.hpp"
 
 #include <algorithm>
@@ -46,20 +47,6 @@ struct context {
     [[nodiscard]] const std::string& id() const { return what.path.at(1); }
 };
 
-/// Thrown where a refusal is found deep inside; `handle` makes the response of it.
-struct refused : std::runtime_error {
-    explicit refused(refusal with)
-        : std::runtime_error{with.text}
-        , why{std::move(with)} {}
-    refusal why;
-};
-
-template <typename Value>
-Value or_refuse(std::variant<Value, refusal> either) {
-    if (auto* no = std::get_if<refusal>(&either)) throw refused{std::move(*no)};
-    return std::get<Value>(std::move(either));
-}
-
 /// What a call came to: an answer, or an item of one.
 struct outcome {
     int status;
@@ -75,7 +62,7 @@ response not_found(std::string_view what, const std::string& id) {
 }
 
 cron parse_cron(const std::string& text) try { return cron::parse(text); } catch (const std::invalid_argument& e) {
-    throw refused{{400, fmt::format("Invalid cron expression {}", e.what())}};
+    throw refused{400, fmt::format("Invalid cron expression {}", e.what())};
 }
 
 std::optional<time_point> next_tick(const cron& expression, time_point now) {
@@ -89,9 +76,9 @@ void check_destinations(const delivery_options& options, const destination_polic
         if (url.empty()) continue;
         try {
             if (const auto why = refuse_host(parse_destination(url), policy))
-                throw refused{{400, fmt::format("invalid destination url: {}", *why)}};
+                throw refused{400, fmt::format("invalid destination url: {}", *why)};
         } catch (const std::invalid_argument& e) {
-            throw refused{{400, e.what()}};
+            throw refused{400, e.what()};
         }
     }
 }
@@ -99,12 +86,12 @@ void check_destinations(const delivery_options& options, const destination_polic
 // -- schedules --------------------------------------------------------------------------------------------------------
 
 outcome create_schedule(const context& in, message_order order) {
-    if (order.cron.empty()) throw refused{{400, "Invalid cron expression empty spec string (Upstash-Cron)"}};
+    if (order.cron.empty()) throw refused{400, "Invalid cron expression empty spec string (Upstash-Cron)"};
     check_destinations(order.options, in.with.policy);
     const auto expression = parse_cron(order.cron);
     const auto now = in.now();
     const auto next = next_tick(expression, now);
-    if (!next) throw refused{{400, "Invalid cron expression it has no tick within five years"}};
+    if (!next) throw refused{400, "Invalid cron expression it has no tick within five years"};
     stored_schedule schedule;
     schedule.schedule_id =
         order.schedule_id.empty() ? random_id("scd_", schedule_id_letters) : std::move(order.schedule_id);
@@ -115,7 +102,7 @@ outcome create_schedule(const context& in, message_order order) {
     schedule.caller_ip = in.asked.remote;
     schedule.next_tick = next;
     if (!in.stored.put_schedule(in.account, schedule, now, in.with.schedules_max))
-        throw refused{{412, fmt::format("quota maxSchedules exceeded: there are {} already", in.with.schedules_max)}};
+        throw refused{412, fmt::format("quota maxSchedules exceeded: there are {} already", in.with.schedules_max)};
     in.tell_made();
     return {200, {{"scheduleId", schedule.schedule_id}}};
 }
@@ -171,7 +158,7 @@ outcome make_message(const context& in) {
     check_destinations(order.options, in.with.policy);
     const auto now = in.now();
     const auto not_before = order.not_before.value_or(now + order.delay);
-    if (not_before > now + in.with.delay_max) throw refused{{400, "quota maxDelay exceeded"}};
+    if (not_before > now + in.with.delay_max) throw refused{400, "quota maxDelay exceeded"};
     const auto made = in.stored.add_message(
         in.account,
         {.message_id = random_id("msg_", message_id_letters),
@@ -195,19 +182,19 @@ response publish(const context& in) {
 /// `{"X-A":"1"}`, where a value may be a list.
 header_fields headers_of_item(const nlohmann::json& given) {
     if (given.is_null()) return {};
-    if (!given.is_object()) throw refused{{400, "headers is not an object"}};
+    if (!given.is_object()) throw refused{400, "headers is not an object"};
     header_fields headers;
     std::size_t bytes = 0;
     const auto add = [&](const std::string& name, const nlohmann::json& value) {
-        if (!value.is_string()) throw refused{{400, fmt::format("the value of {} is no text", name)}};
+        if (!value.is_string()) throw refused{400, fmt::format("the value of {} is no text", name)};
         const auto& text = value.get_ref<const std::string&>();
-        if (!clean_text(text)) throw refused{{400, fmt::format("control character in the value of {}", name)}};
+        if (!clean_text(text)) throw refused{400, fmt::format("control character in the value of {}", name)};
         bytes += name.size() + text.size();
-        if (bytes > item_header_bytes_max) throw refused{{400, "headers of more than 32768 bytes"}};
+        if (bytes > item_header_bytes_max) throw refused{400, "headers of more than 32768 bytes"};
         headers.emplace_back(lower_case(name), text);
     };
     for (const auto& [name, value] : given.items()) {
-        if (!header_name(name)) throw refused{{400, "a name that no header can have"}};
+        if (!header_name(name)) throw refused{400, "a name that no header can have"};
         if (!value.is_array()) add(name, value);
         for (const auto& one : value.is_array() ? value : nlohmann::json::array()) add(name, one);
     }
@@ -217,16 +204,16 @@ header_fields headers_of_item(const nlohmann::json& given) {
 std::string text_of_item(const nlohmann::json& item, const char* name) {
     const auto found = item.find(name);
     if (found == item.end() || found->is_null()) return {};
-    if (!found->is_string()) throw refused{{400, fmt::format("{} is no text", name)}};
+    if (!found->is_string()) throw refused{400, fmt::format("{} is no text", name)};
     return found->get<std::string>();
 }
 
 /// Does what a publish of its own would do. Settings of the batch's own request do not count.
 ordered_json publish_item(const context& in, const nlohmann::json& item) try {
-    if (!item.is_object()) throw refused{{400, "this item is not an object"}};
-    if (!text_of_item(item, "queue").empty()) throw refused{{501, "queue is not part of this server"}};
+    if (!item.is_object()) throw refused{400, "this item is not an object"};
+    if (!text_of_item(item, "queue").empty()) throw refused{501, "queue is not part of this server"};
     const auto destination = text_of_item(item, "destination");
-    if (destination.empty() || !clean_text(destination)) throw refused{{400, "destination is missing, or no URL"}};
+    if (destination.empty() || !clean_text(destination)) throw refused{400, "destination is missing, or no URL"};
     const request asked{
         .method = "POST",
         .target = "/v2/publish/" + destination,
@@ -242,9 +229,9 @@ ordered_json publish_item(const context& in, const nlohmann::json& item) try {
 
 response publish_batch(const context& in) {
     const auto items = nlohmann::json::parse(in.asked.body, nullptr, false);
-    if (!items.is_array()) throw refused{{400, "the body is not a JSON array"}};
+    if (!items.is_array()) throw refused{400, "the body is not a JSON array"};
     if (items.size() > batch_items_max)
-        throw refused{{400, fmt::format("a batch of more than {} messages", batch_items_max)}};
+        throw refused{400, fmt::format("a batch of more than {} messages", batch_items_max)};
     auto made = ordered_json::array();
     for (const auto& item : items) made.push_back(publish_item(in, item));
     return json_response(200, made);
@@ -313,7 +300,7 @@ response list_logs(const context& in) {
     const auto chosen = or_refuse(read_selection(in.what, {}, selecting::logs));
     const auto behind = page_end::parse(chosen.cursor);
     const auto entry = behind ? whole_number(behind->behind) : std::nullopt;
-    if (behind && !entry) throw refused{{400, "cursor is not one that this call gave"}};
+    if (behind && !entry) throw refused{400, "cursor is not one that this call gave"};
     page_of<log_row> page;
     if (!chosen.nothing)
         page = in.stored.list_logs(
@@ -421,7 +408,7 @@ std::vector<std::string> retry(const context& in, const std::vector<std::string>
     check_destinations(order.options, in.with.policy);
     const auto now = in.now();
     const auto not_before = order.not_before.value_or(now + order.delay);
-    if (not_before > now + in.with.delay_max) throw refused{{400, "quota maxDelay exceeded"}};
+    if (not_before > now + in.with.delay_max) throw refused{400, "quota maxDelay exceeded"};
     const auto made = in.stored.retry_dlq(in.account, dlq_ids, now, [&](const stored_message& dead) {
         new_message message{
             .message_id = random_id("msg_", message_id_letters),

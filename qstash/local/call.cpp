@@ -1,10 +1,10 @@
 #include "qstash/local/call.hpp"
 
+#include "qstash/local/refused.hpp"
 #include "qstash/local/wire_text.hpp"
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 
 namespace tidesync::qstash::local {
 namespace {
@@ -14,14 +14,6 @@ constexpr std::size_t value_bytes_max = 8192;
 constexpr std::size_t fields_max = 256; // of the query
 constexpr std::size_t settings_max = 256;
 constexpr std::size_t segments_max = 8;
-
-/// Thrown where a refusal is found deep inside; `read_call` returns what it carries.
-struct refused : std::runtime_error {
-    refused(int status, const std::string& text)
-        : std::runtime_error{text}
-        , why{status, text} {}
-    refusal why;
-};
 
 std::string decoded(std::string_view text, std::string_view of_what) {
     auto bytes = percent_decoded(text);

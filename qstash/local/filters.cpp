@@ -1,12 +1,12 @@
 #include "qstash/local/filters.hpp"
 
+#include "qstash/local/refused.hpp"
 #include "qstash/local/wire_text.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <map>
-#include <stdexcept>
 
 namespace tidesync::qstash::local {
 
@@ -30,14 +30,6 @@ const std::map<std::string, std::string, std::less<>> lists = {
     {"scheduleId", "schedule_ids"},
     {"callerIp", "caller_ips"},
     {"callerIP", "caller_ips"}};
-
-/// Thrown where a refusal is found deep inside; `read_selection` returns what it carries.
-struct refused : std::runtime_error {
-    refused(int status, const std::string& text)
-        : std::runtime_error{text}
-        , why{status, text} {}
-    refusal why;
-};
 
 bool applies(const std::string& list, selecting what) {
     if (list == "dlq_ids") return what == selecting::dead_letters;

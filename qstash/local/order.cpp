@@ -3,6 +3,7 @@
 #include "qstash/digest.hpp"
 #include "qstash/local/destination.hpp"
 #include "qstash/local/duration.hpp"
+#include "qstash/local/refused.hpp"
 #include "qstash/local/retry.hpp"
 #include "qstash/local/wire_text.hpp"
 
@@ -27,14 +28,6 @@ constexpr std::size_t forwarded_value_bytes_max = 8192;
 constexpr std::size_t labels_max = 16;
 constexpr std::size_t label_bytes_max = 128;
 constexpr std::size_t id_bytes_max = 256;
-
-/// Thrown where a refusal is found deep inside; `read_order` returns what it carries.
-struct refused : std::runtime_error {
-    refused(int status, const std::string& text)
-        : std::runtime_error{text}
-        , why{status, text} {}
-    refusal why;
-};
 
 [[noreturn]] void refuse(std::string_view name, std::string_view why) {
     throw refused{400, canonical_header_name(name) + ": " + std::string(why)};
