@@ -5,6 +5,7 @@
 #include "qstash/local/documents.hpp"
 #include "qstash/local/filters.hpp"
 #include "qstash/local/order.hpp"
+#include "qstash/local/random_id.hpp"
 #include "qstash/local/refused.hpp"
 #include "qstash/local/wire_text.hpp"
 
@@ -21,7 +22,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int schedule_id_letters = 28;
-constexpr int message_id_letters = 60;
 constexpr int key_letters = 28;
 
 constexpr int page_rows = 100; // unless `count` says otherwise

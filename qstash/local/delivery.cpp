@@ -2,6 +2,7 @@
 
 #include "qstash/cron.hpp"
 #include "qstash/local/documents.hpp"
+#include "qstash/local/random_id.hpp"
 #include "qstash/sign.hpp"
 
 #include <algorithm>
@@ -10,7 +11,6 @@ namespace tidesync::qstash::local {
 
 namespace {
 
-constexpr int message_id_letters = 60;
 constexpr int jti_letters = 28;
 
 new_message callback_message(const attempt& made, const callback_options& callback, std::string body, time_point now) {

@@ -250,7 +250,4 @@ private:
 /// The id of a dead letter: QStash shows milliseconds, a dash and a number.
 [[nodiscard]] std::string dlq_id_of(const attempt&, time_point now);
 
-/// `prefix` and letters that nobody can guess.
-[[nodiscard]] std::string random_id(std::string_view prefix, int letters);
-
 } // namespace tidesync::qstash::local
