@@ -1,213 +1,21 @@
 #include "qstash/client_answer.hpp"
 
-#include "qstash/base64url.hpp"
+#include "qstash/client_entries.hpp"
+#include "qstash/client_json.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <fmt/format.h>
-#include <limits>
-#include <nlohmann/json.hpp>
+#include <initializer_list>
 
 namespace tidesync::qstash {
 namespace {
 
 using nlohmann::json;
-using std::chrono::milliseconds;
 using std::chrono::sys_seconds;
 
 constexpr std::size_t shown_characters_max = 300;
-constexpr std::size_t levels_max = 32; // real answers have five
-constexpr std::size_t dlq_body_bytes_max = 4096;
-constexpr std::int64_t time_ms_max = 253'402'300'799'999; // the end of the year 9999
 
 bool printable_ascii(char character) { return character >= ' ' && character < '\x7f'; }
-
-/// The parser needs memory for every level, about a hundred bytes for a bracket that costs the server one.
-bool too_deep(std::string_view text) {
-    std::size_t levels = 0;
-    bool in_text = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_text) {
-            if (c == '\\') ++i;
-            if (c == '"') in_text = false;
-            continue;
-        }
-        if (c == '"') in_text = true;
-        if ((c == '[' || c == '{') && ++levels > levels_max) return true;
-        if ((c == ']' || c == '}') && levels > 0) --levels;
-    }
-    return false;
-}
-
-/// @returns a discarded value for what is no JSON, no UTF-8, too deep, or holds a NUL byte, where the parser would stop
-json parsed(std::string_view text) {
-    if (text.find('\0') != std::string_view::npos || too_deep(text)) return json(json::value_t::discarded);
-    return json::parse(text.begin(), text.end(), nullptr, false);
-}
-
-// Every reader below takes a missing member, or one of another kind, for an empty one.
-
-const json& member(const json& object, const char* name) {
-    static const json none;
-    if (!object.is_object()) return none;
-    const auto found = object.find(name);
-    return found == object.end() ? none : *found;
-}
-
-std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : std::string{}; }
-
-std::string text_of(const json& object, const char* name) { return text_of(member(object, name)); }
-
-std::optional<std::int64_t> whole_number(std::string_view text) {
-    std::int64_t number = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
-/// Numbers come as numbers, as text, and from JavaScript also as 1.7e12.
-std::optional<std::int64_t> number_of(const json& value) {
-    if (value.is_string()) return whole_number(value.get_ref<const std::string&>());
-    if (value.is_number_float()) {
-        constexpr double exact_max = 9'007'199'254'740'992; // 2^53
-        const auto number = value.get<double>();
-        if (!(std::abs(number) <= exact_max)) return std::nullopt;
-        return static_cast<std::int64_t>(number);
-    }
-    if (value.is_number_unsigned() &&
-        value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()})
-        return std::nullopt;
-    if (value.is_number_integer()) return value.get<std::int64_t>();
-    return std::nullopt;
-}
-
-std::optional<std::int64_t> number_of(const json& object, const char* name, std::int64_t min, std::int64_t max) {
-    const auto number = number_of(member(object, name));
-    return number && *number >= min && *number <= max ? number : std::nullopt;
-}
-
-std::optional<int> small_number_of(const json& object, const char* name) {
-    const auto number = number_of(object, name, 0, std::numeric_limits<int>::max());
-    return number ? std::optional{static_cast<int>(*number)} : std::nullopt;
-}
-
-std::optional<std::chrono::seconds> seconds_of(const json& object, const char* name) {
-    const auto number = number_of(object, name, 0, time_ms_max);
-    return number ? std::optional{std::chrono::seconds{*number}} : std::nullopt;
-}
-
-/// 0 is how Go writes a time that never was.
-std::optional<milliseconds_since_epoch> time_of(const json& object, const char* name) {
-    const auto number = number_of(object, name, 1, time_ms_max);
-    return number ? std::optional{milliseconds_since_epoch{milliseconds{*number}}} : std::nullopt;
-}
-
-bool flag_of(const json& object, const char* name) {
-    const auto& value = member(object, name);
-    return (value.is_boolean() && value.get<bool>()) || text_of(value) == "true";
-}
-
-/// A list of texts; a text alone is a list of one.
-std::vector<std::string> texts_of(const json& value) {
-    std::vector<std::string> texts;
-    if (value.is_string()) texts.push_back(value.get<std::string>());
-    if (!value.is_array()) return texts;
-    for (const auto& item : value)
-        if (item.is_string()) texts.push_back(item.get<std::string>());
-    return texts;
-}
-
-/// `X-My-Header` for any spelling of it, as Go writes header names.
-std::string canonical(std::string name) {
-    bool word_begins = true;
-    for (char& c : name) {
-        if (word_begins && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-        if (!word_begins && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-        word_begins = c == '-';
-    }
-    return name;
-}
-
-std::map<std::string, std::vector<std::string>> headers_of(const json& value) {
-    std::map<std::string, std::vector<std::string>> headers;
-    if (!value.is_object()) return headers;
-    for (const auto& [name, content] : value.items()) {
-        auto& values = headers[canonical(name)];
-        for (auto& text : texts_of(content)) values.push_back(std::move(text));
-    }
-    return headers;
-}
-
-/// @returns nothing when this is no base64, of either alphabet
-std::optional<std::string> from_base64(std::string text) {
-    std::ranges::replace(text, '+', '-');
-    std::ranges::replace(text, '/', '_');
-    return base64url::decode(text, base64url::padding::optional);
-}
-
-/// @returns nothing when the encoded form cannot be decoded; empty when there is neither
-std::optional<std::string> body_of(const json& object, const char* plain, const char* encoded) {
-    const auto& base64 = member(object, encoded);
-    return base64.is_string() ? from_base64(base64.get<std::string>()) : text_of(object, plain);
-}
-
-schedule schedule_of(const json& object) {
-    schedule read;
-    read.schedule_id = text_of(object, "scheduleId");
-    read.cron = text_of(object, "cron");
-    read.destination = text_of(object, "destination");
-    read.method = text_of(object, "method");
-    read.headers = headers_of(member(object, "header"));
-    read.body = body_of(object, "body", "bodyBase64").value_or("");
-    read.retries = small_number_of(object, "retries");
-    read.retry_delay = text_of(object, "retryDelayExpression");
-    read.delay = seconds_of(object, "delay");
-    read.timeout = seconds_of(object, "timeout");
-    read.callback = text_of(object, "callback");
-    read.failure_callback = text_of(object, "failureCallback");
-    read.failure_callback_retries = small_number_of(object, "failureCallbackRetries");
-    read.labels = texts_of(member(object, "labels"));
-    if (read.labels.empty()) read.labels = texts_of(member(object, "label"));
-    read.paused = flag_of(object, "isPaused");
-    read.caller_ip = text_of(object, object.contains("callerIP") ? "callerIP" : "callerIp");
-    read.created_at = time_of(object, "createdAt");
-    read.last_tick = time_of(object, "lastScheduleTime");
-    read.next_tick = time_of(object, "nextScheduleTime");
-    const auto& states = member(object, "lastScheduleStates");
-    if (states.is_object())
-        for (const auto& [message_id, state] : states.items()) read.last_states[message_id] = text_of(state);
-    read.error = text_of(object, "error");
-    return read;
-}
-
-log_entry log_entry_of(const json& object) {
-    log_entry read;
-    read.time = time_of(object, "time");
-    read.message_id = text_of(object, "messageId");
-    read.state = text_of(object, "state");
-    if (read.state == "CANCELLED") read.state = "CANCELED"; // the documentation and the clients spell it differently
-    read.url = text_of(object, "url");
-    read.schedule_id = text_of(object, "scheduleId");
-    read.error = text_of(object, "error");
-    read.response_status = small_number_of(object, "responseStatus").value_or(0);
-    read.next_delivery = time_of(object, "nextDeliveryTime");
-    return read;
-}
-
-dlq_entry dlq_entry_of(const json& object) {
-    dlq_entry read;
-    read.dlq_id = text_of(object, "dlqId");
-    read.message_id = text_of(object, "messageId");
-    read.url = text_of(object, "url");
-    read.schedule_id = text_of(object, "scheduleId");
-    read.response_status = small_number_of(object, "responseStatus").value_or(0);
-    read.response_body = body_of(object, "responseBody", "responseBodyBase64").value_or("");
-    if (read.response_body.size() > dlq_body_bytes_max) read.response_body.resize(dlq_body_bytes_max);
-    read.created_at = time_of(object, "createdAt");
-    return read;
-}
 
 /// What came instead of the JSON that was expected. JSON is described and never quoted: it may hold signing keys, or
 /// headers that are secrets of the destination.
