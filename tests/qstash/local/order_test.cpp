@@ -1,50 +1,15 @@
 #include "qstash/local/order.hpp"
 
 #include "qstash/local/wire_text.hpp"
-#include "tests/catch.hpp"
 #include "tests/qstash/local/hostile.hpp"
-
-#include <algorithm>
+#include "tests/qstash/local/published.hpp"
 
 using namespace tidesync::qstash::local;
+using namespace tidesync::qstash::testing;
 using namespace std::chrono_literals;
 using tidesync::tests::containing;
 
 namespace {
-
-/// A publish that a test changes one thing about.
-struct published {
-    header_fields headers{};
-    std::string target = "/v2/publish/https://example.com/job?x=1";
-    std::string body = "{}";
-};
-
-std::variant<message_order, refusal> read(const published& what) {
-    const request arrived{"POST", what.target, what.headers, what.body, {}};
-    auto asked = read_call(arrived);
-    if (auto* no = std::get_if<refusal>(&asked)) return std::move(*no);
-    return read_order(std::get<call>(asked), arrived);
-}
-
-message_order accepted(const published& what) {
-    auto found = read(what);
-    if (const auto* no = std::get_if<refusal>(&found)) FAIL("refused: " << no->text);
-    return std::get<message_order>(std::move(found));
-}
-
-/// The status and text of a refusal, `taken` where there is none.
-std::string refused(const published& what) {
-    const auto found = read(what);
-    const auto* no = std::get_if<refusal>(&found);
-    return no ? std::to_string(no->status) + ' ' + no->text : "taken";
-}
-
-std::string refused(const std::string& name, const std::string& value) { return refused({.headers = {{name, value}}}); }
-
-header_fields sorted(header_fields headers) {
-    std::ranges::sort(headers);
-    return headers;
-}
 
 /// What the official JavaScript client sends for a schedule, but for its queue and flow control.
 header_fields wire_sample() {
@@ -65,8 +30,6 @@ header_fields wire_sample() {
 }
 
 } // namespace
-
-// --- The whole
 
 TEST_CASE("a schedule of the official client is read in full", "[qstash][local][order]") {
     const auto order = accepted({.headers = wire_sample(), .target = "/v2/schedules/https://example.com/job?x=1"});
@@ -151,255 +114,6 @@ TEST_CASE("a destination is repaired, and refused in the words of QStash", "[qst
     CHECK(refused("upstash-failure-callback", "ftp://h") == "400 Upstash-Failure-Callback: " + no_scheme.substr(4));
 }
 
-// --- Single settings
-
-TEST_CASE("values are read or refused with the name of their header", "[qstash][local][order]") {
-    struct row {
-        std::string name, value, answer;
-    };
-    const std::vector<row> cases{
-        {"upstash-retries", "0", "taken"},
-        {"upstash-retries", "100", "taken"},
-        {"upstash-retries", " 7 ", "taken"},
-        {"upstash-retries", "", "taken"},
-        {"upstash-retries", "101", "400 quota maxRetries exceeded"},
-        {"upstash-retries", "99999999999999999999999", "400 quota maxRetries exceeded"},
-        {"upstash-retries", "-1", "400 Upstash-Retries: expected a whole number, 0 or more"},
-        {"upstash-retries", "+1", "400 Upstash-Retries: expected a whole number, 0 or more"},
-        {"upstash-retries", "1.5", "400 Upstash-Retries: expected a whole number, 0 or more"},
-        {"upstash-retries", "three", "400 Upstash-Retries: expected a whole number, 0 or more"},
-        {"upstash-method", "get", "taken"},
-        {"upstash-method", "DELETE", "taken"},
-        {"upstash-method", "HEAD", "400 Upstash-Method: expected GET, POST, PUT, PATCH or DELETE"},
-        {"upstash-method", "GET /", "400 Upstash-Method: expected GET, POST, PUT, PATCH or DELETE"},
-        {"upstash-delay", "365d", "taken"},
-        {"upstash-delay", "365d1s", "400 quota maxDelay exceeded"},
-        {"upstash-not-before", "1893456000", "taken"},
-        {"upstash-not-before", "253402300799", "taken"},
-        {"upstash-not-before", "253402300800", "400 quota maxDelay exceeded"},
-        {"upstash-not-before", "9223372036854775808", "400 quota maxDelay exceeded"},
-        {"upstash-not-before", "-1", "400 Upstash-Not-Before: expected a whole number, 0 or more"},
-        {"upstash-not-before", "2030-01-01", "400 Upstash-Not-Before: expected a whole number, 0 or more"},
-        {"upstash-timeout", "0s",
-         "400 Upstash-Timeout: expected more than 0s; without it the limit of the server holds"},
-        {"upstash-schedule-id", "A.z_0-9", "taken"},
-        {"upstash-schedule-id", "a/b", "400 Upstash-Schedule-Id: expected letters, digits, '.', '_' and '-' only"},
-        {"upstash-schedule-id", "a b", "400 Upstash-Schedule-Id: expected letters, digits, '.', '_' and '-' only"},
-        {"upstash-schedule-id", "\xc3\xa9", "400 Upstash-Schedule-Id: expected letters, digits, '.', '_' and '-' only"},
-        {"upstash-schedule-id", std::string(256, 'a'), "taken"},
-        {"upstash-schedule-id", std::string(257, 'a'), "400 Upstash-Schedule-Id: longer than 256 bytes"},
-        {"upstash-deduplication-id", "a b/\xc3\xa9", "taken"},
-        {"upstash-deduplication-id", "a:b", "400 DeduplicationId cannot contain ':'"},
-        {"upstash-deduplication-id", std::string(256, 'a'), "taken"},
-        {"upstash-deduplication-id", std::string(257, 'a'), "400 Upstash-Deduplication-Id: longer than 256 bytes"},
-        {"upstash-content-based-deduplication", "maybe",
-         "400 Upstash-Content-Based-Deduplication: expected true or false"},
-        {"upstash-header-forward", "yes", "400 Upstash-Header-Forward: expected true or false"},
-        {"upstash-label", std::string(128, 'a'), "taken"},
-        {"upstash-label", std::string(129, 'a'), "400 Upstash-Label: a label is longer than 128 bytes"},
-        {"upstash-label", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,,", "taken"},
-        {"upstash-label", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "400 Upstash-Label: more than 16 labels"},
-        {"upstash-cron", "not looked at", "taken"},
-    };
-    for (const auto& [name, value, answer] : cases) {
-        CAPTURE(name, value);
-        CHECK(refused(name, value) == answer);
-    }
-}
-
-TEST_CASE("a duration or an expression that cannot be read is told with its header", "[qstash][local][order]") {
-    CHECK_THAT(refused("upstash-delay", "10"), Catch::Matchers::StartsWith("400 Upstash-Delay: time: missing unit"));
-    CHECK_THAT(
-        refused("upstash-timeout", "10"), Catch::Matchers::StartsWith("400 Upstash-Timeout: time: missing unit"));
-    for (const std::string prefix : {"upstash-callback", "upstash-failure-callback"}) {
-        CHECK_THAT(
-            refused({.headers = {{prefix, "https://cb"}, {prefix + "-timeout", "10"}}}),
-            containing("-Callback-Timeout: time: missing unit"));
-        CHECK_THAT(
-            refused({.headers = {{prefix, "https://cb"}, {prefix + "-retry-delay", "$"}}}),
-            containing("-Callback-Retry-Delay: "));
-    }
-    CHECK_THAT(refused("upstash-retry-delay", "$"), Catch::Matchers::StartsWith("400 Upstash-Retry-Delay: "));
-    CHECK(
-        accepted({.headers = {{"upstash-retry-delay", " pow(2, retried) * 1000 "}}}).options.retry_delay ==
-        "pow(2, retried) * 1000");
-}
-
-TEST_CASE("values arrive in the order", "[qstash][local][order]") {
-    CHECK(accepted({.headers = {{"upstash-method", "patch"}}}).options.method == "PATCH");
-    CHECK(accepted({.headers = {{"upstash-retries", "0"}}}).options.retries == 0);
-    CHECK(accepted({.headers = {{"upstash-delay", "1d10h30m"}}}).delay == 34h + 30min);
-    CHECK(accepted({.headers = {{"upstash-deduplication-id", " abc "}}}).deduplication_id == "abc");
-    CHECK(
-        accepted({.headers = {{"upstash-label", " a, b c ,,d\t"}}}).options.labels ==
-        std::vector<std::string>{"a", "b c", "d"});
-    const auto both = accepted({.headers = {{"upstash-not-before", "1700000000"}, {"upstash-delay", "5s"}}});
-    CHECK(both.not_before == time_point{1'700'000'000s});
-    CHECK(both.delay == 5s); // which of them counts is said by the first
-    CHECK(accepted({.body = std::string("\0\xff\r\n", 4)}).body == std::string("\0\xff\r\n", 4));
-}
-
-TEST_CASE("both callbacks have settings of their own", "[qstash][local][order]") {
-    const auto order = accepted(
-        {.headers = {
-             {"upstash-callback", "https://cb/?a=1"},
-             {"upstash-callback-method", "put"},
-             {"upstash-callback-timeout", "1m"},
-             {"upstash-callback-retries", "0"},
-             {"upstash-callback-retry-delay", "1000"},
-             {"upstash-callback-forward-x-a", "1"},
-             {"upstash-callback-forward-content-type", "text/plain"},
-             {"upstash-failure-callback", "https:/fcb"},
-             {"upstash-failure-callback-method", "GET"},
-             {"upstash-failure-callback-timeout", "2m"},
-             {"upstash-failure-callback-retries", "9"},
-             {"upstash-failure-callback-retry-delay", "2000"},
-             {"upstash-failure-callback-forward-x-a", "2"}}});
-    const auto& callback = order.options.callback;
-    CHECK(callback.url == "https://cb/?a=1");
-    CHECK(callback.method == "PUT");
-    CHECK(callback.timeout == 60s);
-    CHECK(callback.retries == 0);
-    CHECK(callback.retry_delay == "1000");
-    CHECK(callback.headers == header_fields{{"X-A", "1"}, {"Content-Type", "text/plain"}});
-    const auto& failure = order.options.failure_callback;
-    CHECK(failure.url == "https://fcb");
-    CHECK(failure.method == "GET");
-    CHECK(failure.timeout == 120s);
-    CHECK(failure.retries == 9);
-    CHECK(failure.retry_delay == "2000");
-    CHECK(failure.headers == header_fields{{"X-A", "2"}});
-    CHECK(order.options.headers.empty());
-    CHECK(order.options.retries == 3);
-    CHECK_FALSE(order.options.timeout);
-    CHECK(
-        refused({.headers = {{"upstash-callback", "https://cb"}, {"upstash-callback-retries", "101"}}}) ==
-        "400 quota maxRetries exceeded");
-    CHECK_THAT(
-        refused({.headers = {{"upstash-callback", "https://cb"}, {"upstash-callback-forward-host", "h"}}}),
-        containing("Upstash-Callback-Forward-Host: delivery sets"));
-}
-
-// --- Forwarded headers
-
-TEST_CASE("prefixed headers are forwarded, and the content type", "[qstash][local][order]") {
-    const auto headers_of = [](header_fields given) { return accepted({.headers = std::move(given)}).options.headers; };
-    CHECK(
-        headers_of(
-            {{"content-type", "text/plain"},
-             {"cookie", "a=b"},
-             {"x-b", "2"},
-             {"authorization", "Bearer T"},
-             {"upstash-forward-x-a", "1"},
-             {"upstash-forward-x-a", "2"},
-             {"upstash-forward-authorization", "Bearer other"},
-             {"upstash-forward-empty", ""}}) == header_fields{
-                                                    {"X-A", "1"},
-                                                    {"X-A", "2"},
-                                                    {"Authorization", "Bearer other"},
-                                                    {"Empty", ""},
-                                                    {"Content-Type", "text/plain"}});
-    CHECK(
-        headers_of({{"content-type", "text/plain"}, {"upstash-forward-content-type", "text/csv"}}) ==
-        header_fields{{"Content-Type", "text/csv"}});
-    CHECK(headers_of({{"content-type", "a/b"}, {"content-type", "c/d"}}) == header_fields{{"Content-Type", "a/b"}});
-    CHECK(headers_of({{"upstash-header-forward", "false"}, {"x-b", "2"}}).empty());
-}
-
-TEST_CASE("on request every header is forwarded that is not about the connection or for us", "[qstash][local][order]") {
-    const header_fields incoming{
-        {"upstash-header-forward", "True"},
-        {"content-type", "application/json"},
-        {"x-github-event", "push"},
-        {"x-many", "1"},
-        {"x-many", "2"},
-        {"cookie", "a=b"},
-        {"authorization", "Bearer TOK"},
-        {"upstash-forward-x-replaced", "new"},
-        {"x-replaced", "old"},
-        {"upstash-label", "l"},
-        {"upstash-signature", "forged"},
-        {"host", "scheduler.example"},
-        {"content-length", "2"},
-        {"transfer-encoding", "chunked"},
-        {"connection", "keep-alive, X-Hop , ,x-other-hop"},
-        {"connection", "x-third-hop"},
-        {"x-hop", "1"},
-        {"x-other-hop", "1"},
-        {"x-third-hop", "1"},
-        {"keep-alive", "timeout=5"},
-        {"te", "trailers"},
-        {"trailer", "x"},
-        {"upgrade", "h2c"},
-        {"http2-settings", "x"},
-        {"expect", "100-continue"},
-        {"proxy-authorization", "Basic x"},
-        {"proxy-connection", "close"},
-        {"accept-encoding", "br"},
-        {"user-agent", "GitHub-Hookshot"}};
-    header_fields expected{
-        {"Content-Type", "application/json"},
-        {"X-Github-Event", "push"},
-        {"X-Many", "1"},
-        {"X-Many", "2"},
-        {"Cookie", "a=b"},
-        {"X-Replaced", "new"}};
-    CHECK(sorted(accepted({.headers = incoming}).options.headers) == sorted(expected));
-
-    // Authenticated by its URL, so that the header is not ours.
-    published webhook{.headers = incoming, .target = "/v2/publish/https://h/?qstash_token=Q"};
-    expected.emplace_back("Authorization", "Bearer TOK");
-    CHECK(sorted(accepted(webhook).options.headers) == sorted(expected));
-    webhook.target = "/v2/publish/https://h/?qstash_token=TOK";
-    expected.pop_back();
-    CHECK(sorted(accepted(webhook).options.headers) == sorted(expected));
-}
-
-TEST_CASE("a header that delivery sets itself cannot be forwarded", "[qstash][local][order]") {
-    for (const std::string name :
-         {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect",
-          "keep-alive", "proxy-authorization", "user-agent", "upstash-signature", "upstash-message-id",
-          "upstash-retried", "upstash-schedule-id", "upstash-anything", "tidesync-catch-up-of", "tidesync-anything"}) {
-        CAPTURE(name);
-        const auto told = canonical_header_name("upstash-forward-" + name) + ": delivery sets this header itself";
-        CHECK(refused("upstash-forward-" + name, "1") == "400 " + told);
-        CHECK(refused({.target = "/v2/publish/https://h/?upstash-forward-" + name + "=1"}) == "400 " + told);
-    }
-}
-
-TEST_CASE("forwarded headers are bounded and clean", "[qstash][local][order]") {
-    header_fields many;
-    for (int i = 0; i < 64; ++i) many.emplace_back("upstash-forward-x-" + std::to_string(i), "1");
-    CHECK(accepted({.headers = many}).options.headers.size() == 64);
-    many.emplace_back("content-type", "text/plain");
-    CHECK(refused({.headers = many}) == "400 Content-Type: more than 64 headers to forward");
-
-    CHECK_THAT(refused("upstash-forward-", "1"), containing("name"));
-    CHECK_THAT(refused("upstash-forward-x y", "1"), containing("name"));
-    CHECK_THAT(refused("upstash-forward-" + std::string(257, 'x'), "1"), containing("256 bytes"));
-    CHECK_THAT(refused("content-type", std::string(8193, 'x')), containing("Content-Type: longer"));
-    CHECK(
-        refused("content-type", "text/plain\r\nx: y") ==
-        "400 Content-Type: control character or bytes that are not UTF-8");
-    CHECK(
-        refused({.headers = {{"upstash-header-forward", "true"}, {"x-latin", "\xe9"}}}) ==
-        "400 X-Latin: control character or bytes that are not UTF-8");
-    CHECK(refused({.headers = {{"x-latin", "\xe9"}}}) == "taken"); // goes nowhere
-    CHECK(refused("upstash-forward-x-a", "na\xc3\xafve") == "taken");
-    CHECK(
-        refused("upstash-forward-x-a", "\xed\xa0\x80") ==
-        "400 upstash-forward-x-a: control character or bytes that are not UTF-8");
-    // A call that was put together by hand is read as carefully.
-    const request by_hand{"POST", "", {{"upstash-forward-x-a", "1\n"}}, "", ""};
-    call asked;
-    asked.destination = "https://h/";
-    const auto found = read_order(asked, by_hand);
-    REQUIRE(std::holds_alternative<refusal>(found));
-    CHECK(std::get<refusal>(found).text == "Upstash-Forward-X-A: control character or bytes that are not UTF-8");
-}
-
-// --- Deduplication by content
-
 TEST_CASE("messages with one content have one id", "[qstash][local][order]") {
     const auto id_of = [](published what) {
         what.headers.emplace_back("upstash-content-based-deduplication", "true");
@@ -455,8 +169,6 @@ TEST_CASE("messages with one content have one id", "[qstash][local][order]") {
     CHECK(id_of({.headers = {{"upstash-deduplication-id", "mine"}}}) == "mine"); // said, not guessed
     CHECK(accepted({.headers = {{"upstash-content-based-deduplication", "false"}}}).deduplication_id.empty());
 }
-
-// --- Chance
 
 TEST_CASE("hostile headers are read or refused", "[qstash][local][order]") {
     const std::vector<std::string> names{
