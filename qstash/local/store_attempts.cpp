@@ -23,7 +23,7 @@ attempt attempt_of(const pqxx::row& row) {
     return result;
 }
 
-/// Names in lower case with all their values, as QStash shows headers.
+/// Names as QStash shows headers, each with all its values.
 json headers_document(const header_fields& headers) {
     auto document = json::object();
     for (const auto& [name, value] : headers) document[canonical_header_name(name)].push_back(value);
