@@ -12,17 +12,16 @@ namespace tidesync::worker {
 
 namespace {
 
-constexpr std::size_t connections_max = 8;
 constexpr std::chrono::seconds connection_wait_max{5};
 
 } // namespace
 
-/// At most connections_max connections, opened when needed and kept.
 class transactions::pool {
 public:
-    pool(std::string side, postgres::address where)
+    pool(std::string side, postgres::address where, std::size_t connections_max)
         : side_{std::move(side)}
-        , where_{std::move(where)} {}
+        , where_{std::move(where)}
+        , connections_max_{connections_max} {}
 
     struct lease {
         std::unique_ptr<pqxx::connection> connection;
@@ -32,7 +31,7 @@ public:
     lease take() {
         std::unique_lock lock{mutex_};
         const bool in_time =
-            returned_.wait_for(lock, connection_wait_max, [&] { return !idle_.empty() || open_ < connections_max; });
+            returned_.wait_for(lock, connection_wait_max, [&] { return !idle_.empty() || open_ < connections_max_; });
         if (!in_time) throw postgres::error{side_, "waiting for a free connection", "53300", "all are in use"};
         if (!idle_.empty()) {
             auto connection = std::move(idle_.back());
@@ -73,15 +72,16 @@ public:
 private:
     std::string side_;
     postgres::address where_;
+    std::size_t connections_max_;
     std::mutex mutex_;
     std::condition_variable returned_;
     std::vector<std::unique_ptr<pqxx::connection>> idle_;
     std::size_t open_ = 0;
 };
 
-transactions::transactions(std::string side, postgres::address where)
+transactions::transactions(std::string side, postgres::address where, std::size_t connections_max)
     : side_{std::move(side)}
-    , pool_{std::make_unique<pool>(side_, std::move(where))} {}
+    , pool_{std::make_unique<pool>(side_, std::move(where), connections_max)} {}
 
 transactions::~transactions() = default;
 

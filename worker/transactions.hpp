@@ -4,9 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <pqxx/pqxx>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace tidesync::worker {
 
@@ -14,8 +17,9 @@ namespace tidesync::worker {
 /// session state, so that a transaction-mode pooler may stand in between.
 class transactions {
 public:
-    /// @param side  names the database in errors, `run store`
-    transactions(std::string side, postgres::address);
+    /// @param side             names the database in errors, `run store`
+    /// @param connections_max  opened when needed and kept
+    transactions(std::string side, postgres::address, std::size_t connections_max = 8);
     ~transactions();
     transactions(const transactions&) = delete;
     transactions& operator=(const transactions&) = delete;
@@ -24,6 +28,15 @@ public:
     /// fresh one, so it must set its results anew each time.
     /// @throws postgres::error  named after `activity`; `in_doubt` when the COMMIT got no answer
     void run(std::string_view activity, const std::function<void(pqxx::transaction_base&)>& body);
+
+    /// The same, for a body with a result.
+    template <typename Body>
+    auto get(std::string_view activity, Body&& body) {
+        std::optional<std::invoke_result_t<Body&, pqxx::transaction_base&>> result;
+        run(activity, [&](pqxx::transaction_base& transaction) { result.emplace(body(transaction)); });
+        if (!result) throw std::logic_error{"a transaction came back without its body's result"};
+        return std::move(*result);
+    }
 
 private:
     class pool;
