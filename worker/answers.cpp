@@ -36,6 +36,20 @@ http_response dead_answer(const run_view& run, bool from_qstash) {
     return answer;
 }
 
+/// The job is paused. QStash has nothing to repair by sending the message again; a person has to know.
+http_response skipped_answer(const run_view& run, decision what, bool from_qstash) {
+    const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
+    const auto message = error.value("message", "the job is paused");
+    if (!from_qstash)
+        return error_answer(409, error.value("code", "paused"), message, error.value("hint", "resume it"), run.run_id);
+    return json_answer(
+        200, {{"success", true},
+              {"status", "skipped"},
+              {"message", message},
+              {"decision", to_string(what)},
+              {"run", run.run_id}});
+}
+
 } // namespace
 
 nlohmann::ordered_json
@@ -90,11 +104,15 @@ nlohmann::ordered_json run_document(const run_view& run) {
         {"actor", run.actor},
         {"messages", run.messages},
         {"dry_run", run.dry_run},
+        {"retry_of", text_or_null(run.retry_of)},
         {"attempt", run.attempt},
+        {"crashes", run.crashes},
         {"created_at", run.created_at},
         {"started_at", text_or_null(run.started_at)},
         {"finished_at", text_or_null(run.finished_at)}};
     if (run.state == "running") document["alive"] = run.alive;
+    if (run.state == "retry_wait") document["next_attempt_at"] = text_or_null(run.run_after);
+    if (!run.cancelled_by.empty()) document["cancelled_by"] = run.cancelled_by;
     if (!run.progress.is_null()) document["progress"] = run.progress;
     if (!run.error.is_null()) document["error"] = run.error;
     if (run.report) document["report"] = *run.report;
@@ -125,22 +143,28 @@ nlohmann::ordered_json history_document(const std::vector<run_view>& runs, const
     return document;
 }
 
+nlohmann::ordered_json job_document(const job_view& job) {
+    nlohmann::ordered_json document{
+        {"job", job.name},
+        {"overlap", job.overlap},
+        {"paused", !job.paused_at.empty()},
+        {"last_success", text_or_null(job.last_success)},
+        {"active_run", text_or_null(job.at_work)},
+        {"queued_run", text_or_null(job.in_line)}};
+    if (!job.paused_at.empty())
+        document["pause"] = {{"since", job.paused_at}, {"by", job.paused_by}, {"reason", job.paused_reason}};
+    return document;
+}
+
 http_response run_answer(const run_view& run, decision what, std::string_view type, bool from_qstash) {
     if (run.state == "succeeded") return json_answer(200, success_document(run, type, false));
     if (run.state == "dead") return dead_answer(run, from_qstash);
     if (run.state == "cancelled")
         return json_answer(
             200, {{"success", true}, {"status", "cancelled"}, {"decision", to_string(what)}, {"run", run.run_id}});
-    if (run.state == "retry_wait")
-        // Given back by a worker that shuts down. Only the queue can bring it to another one.
-        return error_answer(
-            503, "draining", "the worker is shutting down and gave the run back",
-            "deliver again: the run is taken up where it stands", run.run_id);
+    if (run.state == "skipped") return skipped_answer(run, what, from_qstash);
     auto answer = json_answer(
-        202, {{"success", true},
-              {"status", run.state == "queued" ? "queued" : "running"},
-              {"decision", to_string(what)},
-              {"run", run.run_id}});
+        202, {{"success", true}, {"status", run.state}, {"decision", to_string(what)}, {"run", run.run_id}});
     answer.headers.emplace_back("Location", fmt::format("/api/runs/{}", run.run_id));
     return answer;
 }

@@ -14,7 +14,8 @@ namespace tidesync::worker {
 /// `{"success":false,"error":{code,message,hint}}`, with `run` when one is concerned.
 /// @param code  of HTTP: bad_request, unauthorized, not_found, method_not_allowed, too_large, headers_too_large,
 ///              too_busy, conflict, store_unavailable, draining, internal, not_configured, qstash_rate_limited,
-///              qstash_refused, qstash_unreachable; of a dead run: a jobs::failure_code or its state; of the command
+///              qstash_refused, qstash_unreachable; of a dead run: a jobs::failure_code, lost or deadline;
+///              of a skipped one: paused; of the command
 ///              line besides: usage, configuration, address_in_use
 [[nodiscard]] nlohmann::ordered_json
 error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
@@ -28,6 +29,9 @@ error_document(std::string_view code, std::string_view message, std::string_view
 
 /// A run as `/api/runs/{id}` and `tidesync runs --json` show it.
 [[nodiscard]] nlohmann::ordered_json run_document(const run_view&);
+
+/// A job as `/api/jobs` shows it.
+[[nodiscard]] nlohmann::ordered_json job_document(const job_view&);
 
 /// A message that QStash gave up; what QStash did not say is null.
 [[nodiscard]] nlohmann::ordered_json alarm_document(const delivery_alarm&);

@@ -30,6 +30,7 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_CLOCK_TOLERANCE      serve: seconds that our clock may be off (default 5)
   TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
   TIDESYNC_DRAIN_LIMIT          serve: seconds that SIGTERM lets a run finish (default 30)
+  TIDESYNC_LEASE                serve, run, ensure: seconds that a worker which fell silent keeps its run (default 30)
   QSTASH_TOKEN                  schedule, setup: what we show QStash; serve needs it for its schedule route;
                                 qstash-local: what its clients show
   QSTASH_URL                    where QStash is (default https://qstash.upstash.io)
@@ -37,7 +38,8 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_QSTASH_ALLOW_HOSTS   qstash-local: hosts it may call: app.example.com, *.example.org, or *
   TIDESYNC_QSTASH_ALLOW_NETWORKS   qstash-local: private networks they may be in: 10.0.0.0/8, fd00::/8
 `tidesync check-config` tells what `serve` has, what is missing and what is wrong; docs/configuration.md has all.
-Exit codes: 0 in step, 1 differences found, 3 failed, 64 wrong usage, 78 configuration.)";
+Exit codes: 0 in step (`ensure`: or the tick was served, or the job is paused), 1 differences found, 3 failed,
+64 wrong usage, 78 configuration.)";
 
 /// `tidesync schedule VERB [ID]`.
 void add_schedule(CLI::App& app, command& result) {
@@ -84,6 +86,24 @@ void add_schedule(CLI::App& app, command& result) {
     add_change("trigger", "Let QStash deliver now what the schedule delivers at its ticks", verb::trigger);
 }
 
+/// `tidesync runs [show|cancel|retry ID]`.
+void add_runs(CLI::App* runs, command& result) {
+    runs->add_option("--limit", result.runs_max, "How many")->check(CLI::Range(1, 1000))->capture_default_str();
+    // A subcommand's callback comes before its parent's.
+    runs->callback([runs, &result] {
+        if (runs->get_subcommands().empty()) result.what = command::verb::runs;
+    });
+    const auto add = [&](const char* name, const char* help, command::verb verb) {
+        auto* sub = runs->add_subcommand(name, help);
+        sub->add_option("run", result.run_id, "The run's id")->required();
+        sub->add_flag("--json", result.json, "Print exactly one JSON document on stdout");
+        sub->callback([&result, verb] { result.what = verb; });
+    };
+    add("show", "Show one run with all that is known about it", command::verb::show_run);
+    add("cancel", "Stop a run, or take it out of the line; production stays as it was", command::verb::cancel_run);
+    add("retry", "Make a new run for one that is dead or was cancelled", command::verb::retry_run);
+}
+
 /// What could not be parsed may have stopped before the flag, so that the words themselves are looked at.
 bool asks_for_json(int argc, const char* const* argv) {
     return std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--json"; });
@@ -104,7 +124,7 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         "updates what differs, in one transaction.",
         "tidesync"};
     app.set_version_flag("--version", std::string{"tidesync "} + version);
-    app.footer(environment_help);
+    app.footer("`tidesync --help` lists the settings, docs/configuration.md all of them."); // what each verb inherits
     app.require_subcommand(1);
 
     const auto add_without_job_file = [&](const char* name, const char* help, command::verb verb) {
@@ -144,10 +164,16 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
             "Make or update the schemas tidesync, tidesync_staging and, where TIDESYNC_QSTASH_DATABASE_URL is set, "
             "tidesync_qstash",
             command::verb::migrate));
-    with_json(add("runs", "List the latest runs", command::verb::runs))
-        ->add_option("--limit", result.runs_max, "How many")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
+    add_runs(
+        with_json(add("runs", "List the latest runs; or show, cancel and retry one", command::verb::runs)), result);
+    with_json(with_job(add("pause", "Let a job start nothing until it is resumed", command::verb::pause)))
+        ->add_option("--reason", result.reason, "Why: whoever finds it paused will ask")
+        ->required();
+    with_json(with_job(add("resume", "Let a paused job start again", command::verb::resume)));
+    auto* ensure = with_json(with_job(
+        add("ensure", "Run a job only if nothing served the last tick of its schedule", command::verb::ensure)));
+    ensure->add_option("--slot", "Which tick: current")->check(CLI::IsMember({"current"}));
+    ensure->add_flag("--wait", result.wait, "Work on the run here and wait for its end");
     add_schedule(app, result);
     with_json(add("setup",
                   "Test every setting, make two dry runs (one by hand, one through QStash), create or correct the "
@@ -166,6 +192,8 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         "--catch-up", result.catch_up, "After downtime, make one message for the ticks that each schedule missed");
     add("demo", "For `./dev demo`: makes a schedule of every minute at the local scheduler and follows one message",
         command::verb::demo);
+
+    app.footer(environment_help);
 
     try {
         app.parse(argc, argv);

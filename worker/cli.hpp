@@ -15,11 +15,32 @@ struct schedule_command {
 
 /// What the command line asks for.
 struct command {
-    enum class verb { none, serve, run, check, check_config, migrate, runs, schedule, setup, qstash_local, demo };
+    enum class verb {
+        none,
+        serve,
+        run,
+        check,
+        check_config,
+        migrate,
+        runs,
+        show_run,
+        cancel_run,
+        retry_run,
+        pause,
+        resume,
+        ensure,
+        schedule,
+        setup,
+        qstash_local,
+        demo
+    };
 
     verb what = verb::none;
     std::string job;
-    std::string config_file; ///< --config
+    std::string run_id{};      ///< of runs show, cancel and retry
+    std::string reason{};      ///< of pause
+    bool wait = false;         ///< of ensure
+    std::string config_file{}; ///< --config
     bool json = false;
     bool dry_run = false;
     bool insecure_dev = false;

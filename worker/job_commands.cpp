@@ -5,6 +5,7 @@
 #include "worker/log.hpp"
 #include "worker/progress_bar.hpp"
 #include "worker/report_text.hpp"
+#include "worker/run_queue.hpp"
 #include "worker/runner.hpp"
 #include "worker/start.hpp"
 
@@ -64,35 +65,94 @@ exit_code show_end(const run_view& run, const command& command) {
     return exit_code::in_step;
 }
 
-/// Waits for a run of another process.
-/// @returns false when its worker fell silent or gave it back, so that the run can be taken over
-bool await_other(run_store& store, const std::string& run_id, std::chrono::steady_clock::time_point until) {
-    fmt::print(stderr, "a run is active already; waiting for its end: {}\n", run_id);
-    while (!interrupted && std::chrono::steady_clock::now() < until) {
-        const auto run = store.find(run_id);
-        if (!run) return true;
-        if (run->state == "retry_wait" || (run->state == "running" && !run->alive)) return false;
-        if (run->state != "queued" && run->state != "running") return true;
-        std::this_thread::sleep_for(std::chrono::milliseconds{500});
+/// A process that works for one run: it takes part as any worker does, so that the run is done even where no other is.
+class helping_hand {
+public:
+    explicit helping_hand(const settings& config)
+        : job_{make_job(config)}
+        , store_{config.run_store, config.lease}
+        , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_} {
+        store_.register_job(config.job);
     }
-    return true;
+
+    run_store& store() { return store_; }
+
+    acceptance accept(const run_request& request) {
+        auto accepted = store_.accept(request, name_);
+        if (accepted.claimed) runs_.start(std::move(*accepted.claimed));
+        return accepted;
+    }
+
+    /// Works on what is to be done until the run is over.
+    /// @param ours  Ctrl-C ends the run, not only our part in it
+    /// @returns nothing when Ctrl-C ended the waiting
+    std::optional<run_view> await(const std::string& run_id, bool ours) {
+        run_queue queue{store_, runs_, name_, {}};
+        bool told = false;
+        for (std::string state;;) {
+            if (interrupted && !told) {
+                told = true;
+                runs_.interrupt(run_id);
+                if (!ours) break;
+                static_cast<void>(store_.cancel(run_id, "command line"));
+            }
+            const auto run = store_.find(run_id);
+            if (!run) throw std::runtime_error{"the run is not in the run store any more"};
+            if (run->is_over()) {
+                bar_.finish();
+                return run;
+            }
+            if (run->state != state) say_state(*run);
+            state = run->state;
+            std::this_thread::sleep_for(std::chrono::milliseconds{200});
+        }
+        bar_.finish();
+        return std::nullopt;
+    }
+
+private:
+    static void say_state(const run_view& run) {
+        if (run.state == "queued") fmt::print(stderr, "waiting for its turn: {}\n", run.run_id);
+        if (run.state == "retry_wait")
+            fmt::print(
+                stderr, "will be tried again at {}: {}\n", run.run_after,
+                run.error.is_object() ? run.error.value("message", "") : "");
+    }
+
+    std::string name_ = process_name();
+    slave_to_prod::slave_to_prod job_;
+    progress_bar bar_;
+    run_store store_;
+    runner runs_;
+};
+
+/// Why `ensure` did what it did, in one line.
+std::string told(const run_store::fallback& found) {
+    switch (found.what) {
+    case run_store::fallback::kind::served:
+        return fmt::format(
+            "nothing to do: slot {} is served by run {} ({}, {})", found.slot, found.run.run_id, found.run.trigger,
+            found.run.state);
+    case run_store::fallback::kind::paused:
+        return fmt::format("nothing to do: the job is paused by {}: {}", found.paused_by, found.paused_reason);
+    case run_store::fallback::kind::created:
+        break;
+    }
+    return fmt::format("nothing has served slot {}: made run {}", found.slot, found.run.run_id);
 }
 
-/// Starts a run, or takes part in the one that is active, and waits for its end.
-std::string join_or_start(run_store& store, runner& runs, const command& command, std::chrono::seconds patience) {
-    const auto until = std::chrono::steady_clock::now() + patience;
-    const run_request request{
-        .job = command.job, .trigger = "manual", .actor = "command line", .dry_run = command.dry_run, .message = {}};
-    for (;;) {
-        const auto accepted = store.accept(request, process_name());
-        if (accepted.claimed) {
-            runs.start(*accepted.claimed);
-            while (!runs.wait(accepted.run_id, std::chrono::milliseconds{200}))
-                if (interrupted) runs.interrupt();
-            return accepted.run_id;
-        }
-        if (await_other(store, accepted.run_id, until)) return accepted.run_id;
-    }
+nlohmann::ordered_json fallback_document(const run_store::fallback& found) {
+    const bool served = found.what == run_store::fallback::kind::served;
+    const bool paused = found.what == run_store::fallback::kind::paused;
+    nlohmann::ordered_json document{
+        {"success", true},
+        {"decision", served   ? "served"
+                     : paused ? "paused"
+                              : "created"},
+        {"slot", found.slot}};
+    if (!paused) document["run"] = found.run.run_id;
+    document["message"] = told(found);
+    return document;
 }
 
 } // namespace
@@ -101,17 +161,41 @@ exit_code run_job(const command& command) {
     const auto config = load_or_explain(purpose::job, command);
     if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
     catch_interrupts();
-    auto job = make_job(*config);
-    run_store store{config->run_store};
-    store.register_job(command.job);
-    progress_bar bar;
-    runner runs{store, {&job}, {.run_time = config->run_time_limit}, &bar};
+    helping_hand worker{*config};
+    const auto accepted = worker.accept(
+        {.job = command.job,
+         .trigger = "manual",
+         .actor = "command line",
+         .dry_run = command.dry_run,
+         .message = {},
+         .time_for_all = config->run_deadline});
+    if (accepted.what == decision::coalesced)
+        fmt::print(stderr, "a run waits in line already and will do: {}\n", accepted.run_id);
+    const auto run = worker.await(accepted.run_id, accepted.what != decision::coalesced);
+    if (run) return show_end(*run, command);
+    explain_failure(
+        command, "stopped", "the run goes on without this command", "`tidesync runs cancel` ends it", accepted.run_id);
+    return exit_code::failed;
+}
 
-    const auto run_id = join_or_start(store, runs, command, config->run_time_limit + std::chrono::minutes{2});
-    bar.finish();
-    const auto run = store.find(run_id);
-    if (!run) throw std::runtime_error{"the run is not in the run store any more"};
-    return show_end(*run, command);
+exit_code ensure_slot(const command& command) {
+    const auto config = load_or_explain(purpose::job, command);
+    if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
+    catch_interrupts();
+    helping_hand worker{*config};
+    const auto found = worker.store().ensure(
+        {.job = command.job,
+         .trigger = "cronjob",
+         .actor = "ensure",
+         .message = {},
+         .time_for_all = config->run_deadline});
+    fmt::print(stderr, "{}\n", told(found));
+    if (found.what != run_store::fallback::kind::created || !command.wait) {
+        if (command.json) print(fallback_document(found));
+        return exit_code::in_step;
+    }
+    const auto run = worker.await(found.run.run_id, true);
+    return run ? show_end(*run, command) : exit_code::failed;
 }
 
 exit_code check_job(const command& command) {
@@ -148,19 +232,6 @@ exit_code check_job(const command& command) {
                             : "production differs: `tidesync run slave-to-prod` brings it in step");
     }
     return in_step ? exit_code::in_step : exit_code::differences;
-}
-
-exit_code list_runs(const command& command) {
-    const auto config = load_or_explain(purpose::store, command);
-    if (!config || !run_store_is_there(*config, command)) return exit_code::configuration;
-    run_store store{config->run_store};
-    const auto runs = store.list(command.runs_max);
-    const auto alarms = store.list_alarms(alarms_shown_max);
-    if (command.json)
-        print(history_document(runs, alarms));
-    else
-        fmt::print("{}{}", runs_table(runs), alarms_table(alarms));
-    return exit_code::in_step;
 }
 
 } // namespace tidesync::worker

@@ -66,6 +66,13 @@ private:
              {"statement_timeout_s", [&](const auto& n) { limits.statement = read_seconds(n, 1, 86400); }},
              {"lock_timeout_s", [&](const auto& n) { limits.lock = read_seconds(n, 1, 600); }},
              {"run_time_limit_s", [&](const auto& n) { values_.run_time_limit = read_seconds(n, 1, 86400); }},
+             {"deadline_s", [&](const auto& n) { values_.run_deadline = read_seconds(n, 60, 7 * 86400); }},
+             {"overlap",
+              [&](const auto& n) {
+                  const bool queue = read_word(n, "overlap", {"forbid", "queue_one"}) == "queue_one";
+                  values_.job.overlap = queue ? overlap::queue_one : overlap::forbid;
+              }},
+             {"slot_every_s", [&](const auto& n) { values_.job.slot_every = read_seconds(n, 60, 7 * 86400); }},
              {"tables", [&](const auto& n) { read_tables(n); }}});
     }
 

@@ -27,6 +27,18 @@ exit_code dispatch(const command& command) {
         return migrate_schemas(command);
     case command::verb::runs:
         return list_runs(command);
+    case command::verb::show_run:
+        return show_run(command);
+    case command::verb::cancel_run:
+        return cancel_run(command);
+    case command::verb::retry_run:
+        return retry_run(command);
+    case command::verb::pause:
+        return pause_job(command);
+    case command::verb::resume:
+        return resume_job(command);
+    case command::verb::ensure:
+        return ensure_slot(command);
     case command::verb::schedule:
         return schedule(command);
     case command::verb::setup:

@@ -19,7 +19,7 @@ using counters = prometheus::Family<prometheus::Counter>;
 
 constexpr std::array<std::string_view, 7> methods{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::array<std::string_view, 3> sources{"qstash", "qstash_failure", "manual"};
-constexpr std::array<std::string_view, 8> decisions{"created",  "taken_over",   "attached", "coalesced",
+constexpr std::array<std::string_view, 9> decisions{"created",  "queued",       "attached", "coalesced", "skipped",
                                                     "replayed", "body_differs", "draining", "rejected"};
 constexpr std::array<std::string_view, 19> reasons{"no_keys",
                                                    "missing",

@@ -4,6 +4,7 @@
 #include "worker/text_table.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace tidesync::worker {
@@ -83,6 +84,44 @@ std::string runs_table(const std::vector<run_view>& runs) {
     for (const auto& run : runs)
         if (run.state == "dead" && run.error.is_object())
             text += fmt::format("  {}: {}\n", run.run_id.substr(0, 8), run.error.value("message", ""));
+    return text;
+}
+
+std::string run_text(const run_view& run) {
+    std::string text;
+    const auto line = [&](std::string_view name, const std::string& value) {
+        if (!value.empty()) text += fmt::format("  {:<12}{}\n", name, value);
+    };
+    line("run", run.run_id);
+    line("job", run.job + (run.dry_run ? " (dry run)" : ""));
+    line("state", run.state == "running" && !run.alive ? "running, but its worker fell silent" : run.state);
+    line("asked by", fmt::format("{} ({})", run.actor, run.trigger));
+    line("message", fmt::format("{}", fmt::join(run.messages, ", ")));
+    line("retry of", run.retry_of);
+    line("created", run.created_at);
+    line("started", run.started_at);
+    line("finished", run.finished_at);
+    line("next try", run.run_after);
+    if (run.attempt > 1 || run.crashes > 0)
+        line("attempts", fmt::format("{}, of which {} lost their worker", run.attempt, run.crashes));
+    line("cancelled by", run.cancelled_by);
+    if (run.progress.is_object()) line("progress", run.progress.dump());
+    if (run.error.is_object()) {
+        line("error", fmt::format("{}: {}", run.error.value("code", ""), run.error.value("message", "")));
+        line("", run.error.value("hint", ""));
+    }
+    if (run.alarm) line("alarm", "QStash gave up one of its messages; `tidesync runs` has the answer it got");
+    if (run.report && !run.report->tables.empty()) text += sync_table(*run.report);
+    return text;
+}
+
+std::string pauses_text(const std::vector<job_view>& jobs) {
+    std::string text;
+    for (const auto& job : jobs)
+        if (!job.paused_at.empty())
+            text += fmt::format(
+                "  {} is paused since {} by {}: {}\n", job.name, job.paused_at, printable(job.paused_by, 80),
+                printable(job.paused_reason, 200));
     return text;
 }
 

@@ -18,6 +18,12 @@ namespace tidesync::worker {
 /// The history, newest first.
 [[nodiscard]] std::string runs_table(const std::vector<run_view>&);
 
+/// One run with all that is known about it.
+[[nodiscard]] std::string run_text(const run_view&);
+
+/// A line for each job that is paused: since when, by whom, and why.
+[[nodiscard]] std::string pauses_text(const std::vector<job_view>&);
+
 /// Messages that QStash gave up, newest first, and what the last try of each was answered. Empty when there are none.
 [[nodiscard]] std::string alarms_table(const std::vector<delivery_alarm>&);
 

@@ -5,6 +5,7 @@
 #include "worker/answers.hpp"
 #include "worker/authorize.hpp"
 #include "worker/log.hpp"
+#include "worker/run_routes.hpp"
 #include "worker/schedule_routes.hpp"
 #include "worker/trigger_parameters.hpp"
 
@@ -38,6 +39,11 @@ http_response trigger_slave_to_prod(call&);
 http_response trigger_job(call&);
 http_response show_run(call&);
 http_response show_runs(call&);
+http_response show_jobs(call&);
+http_response cancel(call&);
+http_response retry(call&);
+http_response pause(call&);
+http_response resume(call&);
 http_response show_schedules(call&);
 http_response change_schedules(call&);
 http_response record_failure(call&);
@@ -54,6 +60,11 @@ const std::vector<route>& route_table() {
         {{"POST"}, failure_callback_path, access::signature, blocking::maybe, record_failure},
         {{"GET"}, "/api/runs", access::token, blocking::maybe, show_runs},
         {{"GET"}, "/api/runs/{}", access::token, blocking::maybe, show_run},
+        {{"POST"}, "/api/runs/{}/cancel", access::token, blocking::maybe, cancel},
+        {{"POST"}, "/api/runs/{}/retry", access::token, blocking::maybe, retry},
+        {{"GET"}, "/api/jobs", access::token, blocking::maybe, show_jobs},
+        {{"POST"}, "/api/jobs/{}/pause", access::token, blocking::maybe, pause},
+        {{"POST"}, "/api/jobs/{}/resume", access::token, blocking::maybe, resume},
         {{"GET"}, "/metrics", access::anyone, blocking::maybe, show_metrics},
         {{"GET"}, "/livez", access::anyone, blocking::never, live},
         {{"GET"}, "/readyz", access::anyone, blocking::maybe, ready},
@@ -119,23 +130,41 @@ std::string hex(std::string_view bytes) {
     return text;
 }
 
+/// Who asked, as the history shows it.
+std::string actor_of(const call& call) {
+    const auto* delivery = std::get_if<signed_delivery>(&call.who);
+    if (delivery == nullptr) return "admin token";
+    return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+}
+
 run_request request_for(const call& call, const std::string& job, const trigger_parameters& parameters) {
     run_request request{
-        .job = job, .trigger = "manual", .actor = "admin token", .dry_run = parameters.dry_run, .message = {}};
+        .job = job,
+        .trigger = "manual",
+        .actor = actor_of(call),
+        .dry_run = parameters.dry_run,
+        .message = {},
+        .time_for_all = call.with.config.run_deadline};
     if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) {
         request.trigger = "qstash";
-        request.actor = delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
         request.message = message_key{
             .source = "qstash",
             .message_id = delivery->message_id,
             .jti = delivery->claims.jti,
             .expires_at = delivery->claims.exp.time_since_epoch().count(),
             .body_sha256 = hex(qstash::sha256(call.request.body))};
+    } else if (const auto key = call.request.header("idempotency-key"); !key.empty()) {
+        request.message = message_key{
+            .source = "manual",
+            .message_id = fmt::format("{}/{}", job, key),
+            .jti = {},
+            .body_sha256 = hex(qstash::sha256(call.request.body))};
     }
     return request;
 }
 
-/// The run that was just accepted. It is stored: when the store does not answer now, all that is known is that it runs.
+/// The run that was just accepted. It is stored: when the store does not answer now, all that is known is that it
+/// waits.
 run_view look_at(run_store& store, const std::string& run_id) {
     try {
         if (auto run = store.find(run_id)) return std::move(*run);
@@ -144,8 +173,28 @@ run_view look_at(run_store& store, const std::string& run_id) {
     }
     run_view run;
     run.run_id = run_id;
-    run.state = "running";
+    run.state = "queued";
     return run;
+}
+
+/// Waits for the end of a run that was just made, here or wherever its next attempt is made.
+run_view await_end(services& with, const std::string& run_id) {
+    constexpr std::chrono::milliseconds look_every{500};
+    const auto until = std::chrono::steady_clock::now() + with.config.delivery_wait;
+    for (;;) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        if (left.count() > 0) with.runs.wait(run_id, left);
+        auto run = look_at(with.store, run_id);
+        if (run.is_over() || with.draining || std::chrono::steady_clock::now() + look_every > until) return run;
+        std::this_thread::sleep_for(look_every);
+    }
+}
+
+/// What a caller may name a trigger with, so that sending it again makes no second run.
+bool is_usable_key(std::string_view key) {
+    constexpr std::size_t bytes_max = 255;
+    return key.size() <= bytes_max && qstash::is_visible(key);
 }
 
 http_response trigger(call& call, const std::string& job) {
@@ -165,12 +214,19 @@ http_response trigger(call& call, const std::string& job) {
         count("rejected");
         return impossible(from_qstash, 400, "bad_request", parameters.problem, trigger_parameters_hint);
     }
+    if (!from_qstash &&
+        (call.request.count("idempotency-key") > 1 || !is_usable_key(call.request.header("idempotency-key")))) {
+        count("rejected");
+        return error_answer(
+            400, "bad_request", "the Idempotency-Key cannot be used", "send one, of at most 255 visible characters");
+    }
     if (call.with.draining) {
         count("draining");
         return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
     }
 
-    const auto accepted = call.with.store.accept(request_for(call, job, parameters), call.with.worker_name);
+    auto accepted = call.with.store.accept(
+        request_for(call, job, parameters), call.with.runs.has_room() ? call.with.worker_name : std::string{});
     count(to_string(accepted.what));
     switch (accepted.what) {
     case decision::replayed:
@@ -179,20 +235,22 @@ http_response trigger(call& call, const std::string& job) {
             access::signature_or_token);
     case decision::body_differs:
         return impossible(
-            from_qstash, 409, "conflict", "this message id was delivered before with another body",
-            "publish changed work as a new message");
+            from_qstash, 409, "conflict",
+            from_qstash ? "this message id was delivered before with another body"
+                        : "this Idempotency-Key was sent before with another body",
+            from_qstash ? "publish changed work as a new message" : "take a new key for a new request");
     case decision::created:
-    case decision::taken_over:
+    case decision::queued:
     case decision::attached:
     case decision::coalesced:
+    case decision::skipped:
         break;
     }
-    if (accepted.claimed) {
-        call.with.runs.start(*accepted.claimed);
-        // Only the delivery that set a run going waits for it: a short run answers with its statistics.
-        call.with.runs.wait(accepted.run_id, call.with.config.delivery_wait);
-    }
-    const auto run = accepted.ended ? *accepted.ended : look_at(call.with.store, accepted.run_id);
+    if (accepted.claimed) call.with.runs.start(std::move(*accepted.claimed));
+    // Only the delivery that made a run waits for it: a short run answers with its statistics.
+    const auto run = accepted.ended                       ? std::move(*accepted.ended)
+                     : accepted.what == decision::created ? await_end(call.with, accepted.run_id)
+                                                          : look_at(call.with.store, accepted.run_id);
     const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
     return run_answer(run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
 }
@@ -212,6 +270,16 @@ http_response show_runs(call& call) {
     return json_answer(
         200, history_document(call.with.store.list(rows_max), call.with.store.list_alarms(alarms_shown_max)));
 }
+
+http_response show_jobs(call& call) { return list_jobs(call.with); }
+
+http_response cancel(call& call) { return cancel_run(call.with, call.argument, actor_of(call)); }
+
+http_response retry(call& call) { return retry_run(call.with, call.argument, actor_of(call)); }
+
+http_response pause(call& call) { return pause_job(call.with, call.argument, actor_of(call), call.request.body); }
+
+http_response resume(call& call) { return resume_job(call.with, call.argument, actor_of(call)); }
 
 http_response record_failure(call& call) {
     constexpr std::string_view source = "qstash_failure";
@@ -248,7 +316,12 @@ http_response show_schedules(call& call) { return list_schedules(call.with); }
 
 http_response change_schedules(call& call) { return change_schedule(call.with, call.request); }
 
-http_response live(call&) { return json_answer(200, {{"status", "alive"}}); }
+http_response live(call& call) {
+    if (call.with.last_turn && std::chrono::steady_clock::now() - call.with.last_turn() > turn_time_max)
+        return error_answer(
+            503, "stuck", fmt::format("no loop has gone round for {} s", turn_time_max.count()), "restart this worker");
+    return json_answer(200, {{"status", "alive"}});
+}
 
 http_response ready(call& call) {
     if (call.with.draining)

@@ -8,7 +8,9 @@
 #include "worker/settings.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,11 @@ struct services {
     std::string worker_name;
     std::atomic<bool> draining{false};
     metrics counts{config.signing_keys};
+    std::function<std::chrono::steady_clock::time_point()> last_turn{}; ///< of the loops that bring runs; may be empty
 };
+
+/// Loops that did not go round for so long are stuck: a turn with a store that is away takes a quarter of it at most.
+inline constexpr std::chrono::seconds turn_time_max{60};
 
 /// Where the main job is started.
 inline constexpr std::string_view sync_path = "/api/background/sync/slave-to-prod";

@@ -3,7 +3,10 @@
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/log.hpp"
 
+#include <algorithm>
+#include <array>
 #include <fmt/format.h>
+#include <random>
 
 namespace tidesync::worker {
 
@@ -12,8 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr auto self_fence_after = lease_time - 5s; // without a beat by then, somebody else may soon take over
-constexpr auto store_patience = 20s;               // how long the end of a run waits for a store that is away
+constexpr auto store_patience = 20s; // how long the end of a run waits for a store that is away
 
 /// Keeps the latest word of a job for the heartbeat and passes it on.
 class progress_keeper final : public jobs::progress_sink {
@@ -75,6 +77,7 @@ struct runner::active_run {
     progress_keeper progress;
     std::stop_source stop;
     std::atomic<stop_reason> reason{stop_reason::none};
+    std::atomic<bool> beats_fail{false};
     clock::time_point started = clock::now();
     bool over = false;   ///< guarded by the runner's mutex
     std::jthread thread; ///< last: it uses all of the above
@@ -84,10 +87,21 @@ runner::runner(run_store& store, const std::vector<jobs::job*>& jobs, limits lim
     : store_{store}
     , limits_{limit}
     , audience_{audience} {
-    for (auto* job : jobs) jobs_.emplace(job->name(), job);
+    for (auto* job : jobs) {
+        jobs_.emplace(job->name(), job);
+        names_.emplace_back(job->name());
+    }
 }
 
 runner::~runner() { drain(0s); }
+
+bool runner::has_room() const {
+    const std::scoped_lock lock{mutex_};
+    const auto busy = std::ranges::count_if(active_, [](const auto& entry) { return !entry.second->over; });
+    const bool healthy = std::ranges::none_of(
+        active_, [](const auto& entry) { return !entry.second->over && entry.second->beats_fail; });
+    return !draining_ && healthy && busy < limits_.runs_max;
+}
 
 void runner::start(claimed_run claim) {
     std::vector<std::unique_ptr<active_run>> finished; // their threads are joined after the lock is gone
@@ -127,9 +141,10 @@ void runner::drain(std::chrono::milliseconds patience) {
     ended_.wait_for(lock, store_patience, idle);
 }
 
-void runner::interrupt() {
+void runner::interrupt(const std::string& run_id) {
     const std::scoped_lock lock{mutex_};
-    for (auto& [token, run] : active_) stop(*run, stop_reason::interrupted);
+    for (auto& [token, run] : active_)
+        if (run->claim.run_id == run_id) stop(*run, stop_reason::interrupted);
 }
 
 void runner::stop(active_run& run, stop_reason reason) {
@@ -146,24 +161,32 @@ void runner::work(active_run& run) {
         const std::jthread heart{[this, &run](const std::stop_token& over) { beat(run, over); }};
         finish(run, try_job(run));
     }
-    const std::scoped_lock lock{mutex_};
-    run.over = true;
-    ended_.notify_all();
+    {
+        const std::scoped_lock lock{mutex_};
+        run.over = true;
+        ended_.notify_all();
+    }
+    if (then_) then_();
 }
 
 void runner::beat(active_run& run, const std::stop_token& over) {
+    const auto every = store_.lease() / 6;
+    const auto self_fence_after = store_.lease() - every; // without a beat by then, somebody else may soon take over
     auto last_beat = clock::now();
     while (!over.stop_requested()) {
-        pause(heartbeat_every, over);
+        pause(every, over);
         if (over.stop_requested()) return;
         if (clock::now() - run.started > limits_.run_time) stop(run, stop_reason::time_limit);
         const auto sent = clock::now();
         try {
-            if (store_.heartbeat(run.claim, run.progress.latest()))
-                last_beat = sent;
-            else
-                stop(run, stop_reason::lease_lost);
+            const auto told = store_.heartbeat(run.claim, run.progress.latest());
+            last_beat = sent;
+            run.beats_fail = false;
+            if (!told.held) stop(run, stop_reason::lease_lost);
+            if (told.cancelled) stop(run, stop_reason::cancelled);
+            if (told.late) stop(run, stop_reason::deadline);
         } catch (const std::exception& e) {
+            run.beats_fail = true;
             log::event(log::level::warn, "heartbeat failed", {{"run", run.claim.run_id}, {"error", e.what()}});
             if (clock::now() - last_beat > self_fence_after) stop(run, stop_reason::lease_lost);
         }
@@ -184,23 +207,13 @@ jobs::result runner::try_job(active_run& run) {
         .stop = run.stop.get_token(),
         .progress = &run.progress};
     const auto mode = run.claim.dry_run ? jobs::sync_mode::dry_run : jobs::sync_mode::apply;
-    for (int tries = 1;; ++tries) {
-        jobs::result result;
-        try {
-            result = job->second->sync(context, mode);
-        } catch (const std::exception& e) {
-            result.how = jobs::give_up{
-                {jobs::failure_code::internal, e.what(), "this is a defect of Tidesync: report it with the run's log"}};
-        }
-        const auto* retry = std::get_if<jobs::retry>(&result.how);
-        if (retry == nullptr || tries >= limits_.tries_max || run.stop.stop_requested()) return result;
-        log::event(
-            log::level::warn, "run will be tried again",
-            {{"run", run.claim.run_id},
-             {"error", retry->why.message},
-             {"after_s", retry->after.count()},
-             {"try", tries}});
-        pause(retry->after, run.stop.get_token());
+    try {
+        return job->second->sync(context, mode);
+    } catch (const std::exception& e) {
+        return {
+            jobs::give_up{
+                {jobs::failure_code::internal, e.what(), "this is a defect of Tidesync: report it with the run's log"}},
+            {}};
     }
 }
 
@@ -208,16 +221,26 @@ void runner::finish(active_run& run, const jobs::result& result) {
     const auto* reason_text = jobs::why(result.how);
     std::optional<jobs::failure> failure;
     if (reason_text != nullptr) failure = *reason_text;
-    auto how = failure ? run_end::dead : run_end::succeeded;
+    run_end how{.how = failure ? run_end::kind::dead : run_end::kind::succeeded};
+    if (const auto* retry = std::get_if<jobs::retry>(&result.how))
+        how = {.how = run_end::kind::retry, .after = pause_before_next(run.claim.attempt, retry->after)};
     if (failure && run.stop.stop_requested()) {
         switch (run.reason.load()) {
         case stop_reason::draining:
-            how = run_end::released;
+            how.how = run_end::kind::released;
             break;
         case stop_reason::interrupted:
-            how = run_end::cancelled;
+        case stop_reason::cancelled:
+            how.how = run_end::kind::cancelled;
+            break;
+        case stop_reason::deadline:
+            how.how = run_end::kind::dead;
+            failure = jobs::failure{
+                jobs::failure_code::time_limit, "the run did not end before its deadline and was rolled back",
+                "raise deadline_s in tidesync.yaml, or find what is slow"};
             break;
         case stop_reason::time_limit:
+            how.how = run_end::kind::dead;
             failure = jobs::failure{
                 jobs::failure_code::time_limit,
                 fmt::format("the run took longer than {} s and was rolled back", limits_.run_time.count()),
@@ -257,7 +280,7 @@ void runner::finish(active_run& run, const jobs::result& result) {
              {"took_ms", took.count()}});
     else
         log::event(
-            how == run_end::dead ? log::level::error : log::level::warn, "run did not succeed",
+            state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
             {{"run", run.claim.run_id},
              {"job", run.claim.job},
              {"state", state.value_or("lost")},
@@ -265,6 +288,14 @@ void runner::finish(active_run& run, const jobs::result& result) {
              {"error", failure->message},
              {"hint", failure->hint},
              {"took_ms", took.count()}});
+}
+
+std::chrono::milliseconds pause_before_next(int attempt, std::chrono::seconds asked) {
+    constexpr std::array<std::chrono::milliseconds, 5> pauses{5s, 15s, 45s, 2min, 5min};
+    const auto whole = pauses.at(static_cast<std::size_t>(std::clamp(attempt - 1, 0, 4)));
+    thread_local std::mt19937 random{std::random_device{}()};
+    std::uniform_int_distribution<std::chrono::milliseconds::rep> between{whole.count() / 2, whole.count()};
+    return std::max<std::chrono::milliseconds>(std::chrono::milliseconds{between(random)}, asked);
 }
 
 } // namespace tidesync::worker

@@ -4,6 +4,7 @@
 #include "worker/http_server.hpp"
 #include "worker/log.hpp"
 #include "worker/routes.hpp"
+#include "worker/run_queue.hpp"
 #include "worker/start.hpp"
 #include "worker/stop_signals.hpp"
 #include "worker/version.hpp"
@@ -28,10 +29,12 @@ exit_code serve(const command& command) {
     if (!schemas_are_there(config, command)) return exit_code::configuration;
 
     slave_to_prod::slave_to_prod main_job{{config.slave, config.production, config.rules, config.limits}};
-    run_store store{config.run_store};
-    store.register_job(std::string{main_job.name()});
+    run_store store{config.run_store, config.lease};
+    store.register_job(config.job);
     runner runs{store, {&main_job}, {.run_time = config.run_time_limit}};
     services with{config, store, runs, {std::string{main_job.name()}}, process_name()};
+    run_queue queue{store, runs, with.worker_name, {}};
+    with.last_turn = [&queue] { return queue.last_turn(); };
     http_server server{
         config.listen, [&](const http_request& request) { return open(with, request); }, request_limits()};
     log::event(
@@ -41,6 +44,7 @@ exit_code serve(const command& command) {
     const int signal = signals.wait();
     log::event(log::level::info, "draining", {{"signal", signal}, {"limit_s", config.drain_limit.count()}});
     with.draining = true;
+    queue.stop();
     runs.drain(config.drain_limit);
     server.drain(std::chrono::seconds{5});
     log::event(log::level::info, "stopped");

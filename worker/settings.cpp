@@ -25,6 +25,7 @@ namespace tidesync::worker {
 namespace {
 
 constexpr std::size_t admin_token_bytes_min = 24;
+constexpr std::chrono::seconds lease_min{2};
 
 const std::set<std::string> known_names = {
     "SLAVE_DATABASE_URL",
@@ -38,6 +39,7 @@ const std::set<std::string> known_names = {
     "TIDESYNC_CLOCK_TOLERANCE",
     "TIDESYNC_DELIVERY_WAIT",
     "TIDESYNC_DRAIN_LIMIT",
+    "TIDESYNC_LEASE",
     "TIDESYNC_CONFIG",
     "TIDESYNC_QSTASH_DATABASE_URL",
     "TIDESYNC_QSTASH_ALLOW_HOSTS",
@@ -129,6 +131,11 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
     from.seconds("TIDESYNC_CLOCK_TOLERANCE", values.clock_tolerance, 60);
     from.seconds("TIDESYNC_DELIVERY_WAIT", values.delivery_wait, 600);
     from.seconds("TIDESYNC_DRAIN_LIMIT", values.drain_limit, 3600);
+    from.seconds("TIDESYNC_LEASE", values.lease, 300);
+    if (values.lease < lease_min)
+        from.problem(
+            "TIDESYNC_LEASE",
+            fmt::format("expected at least {} s: its holder beats six times in it", lease_min.count()));
     if (serves || what_for == purpose::schedule) read_public_url(from, values, true);
     if (serves || asks_qstash) {
         read_qstash_url(from, values);

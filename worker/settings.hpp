@@ -3,6 +3,7 @@
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "qstash/keys.hpp"
 #include "qstash/local/destination.hpp"
+#include "worker/runs.hpp"
 #include "worker/secret.hpp"
 
 #include <chrono>
@@ -48,7 +49,10 @@ struct settings {
     std::string job_file; ///< empty when there is none
     slave_to_prod::table_rules rules;
     slave_to_prod::server_limits limits;
-    std::chrono::seconds run_time_limit{6 * 3600}; ///< a run that takes longer is stopped and rolled back
+    job_rules job{.name = "slave-to-prod"};        ///< to the run store
+    std::chrono::seconds run_time_limit{6 * 3600}; ///< an attempt that takes longer is stopped and rolled back
+    std::chrono::seconds run_deadline{24 * 3600};  ///< from the request to the end of the last attempt
+    std::chrono::seconds lease{30};                ///< how long a worker that fell silent keeps its run
 };
 
 using environment = std::map<std::string, std::string>;

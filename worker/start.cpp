@@ -30,6 +30,12 @@ std::string_view settings_hint(const command& command) {
     case command::verb::check:
     case command::verb::check_config:
     case command::verb::runs:
+    case command::verb::show_run:
+    case command::verb::cancel_run:
+    case command::verb::retry_run:
+    case command::verb::pause:
+    case command::verb::resume:
+    case command::verb::ensure:
     case command::verb::setup:
     case command::verb::demo:
         return "`tidesync check-config` tests all of them";

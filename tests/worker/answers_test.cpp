@@ -75,10 +75,27 @@ TEST_CASE("a dead run ends QStash's retries and is an error for a person", "[wor
     }
 }
 
-TEST_CASE("a run given back by a worker that stops is asked for again", "[worker][answers]") {
-    const auto answer = run_answer(run_in("retry_wait"), decision::created, "scheduled", true);
-    CHECK(answer.status == 503);
-    CHECK(header(answer, "Retry-After").empty());
+TEST_CASE("a run that waits for its turn or its next attempt is on its way", "[worker][answers]") {
+    for (const auto* state : {"queued", "retry_wait"}) {
+        const auto answer = run_answer(run_in(state), decision::created, "scheduled", true);
+        CHECK(answer.status == 202);
+        CHECK(body(answer).at("status") == state);
+        CHECK_FALSE(header(answer, "Location").empty());
+    }
+}
+
+TEST_CASE(
+    "a paused job is a success to QStash, which could repair nothing, and a conflict to a person",
+    "[worker][answers]") {
+    auto run = run_in("skipped");
+    run.error = {{"code", "paused"}, {"message", "paused by ann"}, {"hint", "h"}};
+    const auto queue = run_answer(run, decision::skipped, "scheduled", true);
+    CHECK(queue.status == 200);
+    CHECK(body(queue).at("status") == "skipped");
+    CHECK(body(queue).at("message") == "paused by ann");
+    const auto person = run_answer(run, decision::skipped, "manual", false);
+    CHECK(person.status == 409);
+    CHECK(body(person).at("error").at("code") == "paused");
 }
 
 TEST_CASE("no answer may be cached", "[worker][answers]") {

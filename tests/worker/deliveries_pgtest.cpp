@@ -234,6 +234,91 @@ TEST_CASE(
     CHECK(f.runs() == "1");
 }
 
+TEST_CASE(
+    "a person's trigger during a run makes one more, and an Idempotency-Key no second one", "[worker][delivery]") {
+    fixture f;
+    f.environment["TIDESYNC_DELIVERY_WAIT"] = "1";
+    const serving worker{f.environment};
+    held_row row{f.databases.production};
+    const auto first = worker.deliver({.id = "msg_a", .jti = "jwt_1"});
+    REQUIRE(first.status == 202);
+    const auto trigger = [&](const std::string& key, const std::string& body = "{}") {
+        return request(
+            worker.port(), "POST", sync_route,
+            {{"Authorization", fmt::format("Bearer {}", admin_token)}, {"Idempotency-Key", key}}, body);
+    };
+    const auto person = trigger("deploy-42");
+    REQUIRE(person.status == 202);
+    CHECK(json(person).at("status") == "queued");
+    CHECK(json(person).at("decision") == "queued");
+    CHECK(json(person).at("run") != json(first).at("run"));
+    CHECK(json(trigger("deploy-42")).at("decision") == "attached");
+    CHECK(json(trigger("deploy-43")).at("decision") == "coalesced");
+    CHECK(trigger("deploy-42", R"({"dry_run": true})").status == 409);
+    CHECK(trigger(std::string(300, 'k')).status == 400);
+    row.let_go();
+    CHECK(eventually([&] { return trigger("deploy-42").status == 200; })); // done, and told so ever after
+    CHECK(f.runs() == "2");
+}
+
+TEST_CASE(
+    "a paused job takes no work: 200 for QStash, 409 for a person, and it is written down", "[worker][delivery]") {
+    const fixture f;
+    const serving worker{f.environment};
+    const auto pause = [&](const std::string& body) {
+        return worker.as_person("POST", "/api/jobs/slave-to-prod/pause", body);
+    };
+    CHECK(pause("{}").status == 400);
+    CHECK(pause(R"({"reason": ""})").status == 400);
+    CHECK(worker.as_person("POST", "/api/jobs/unknown/pause", R"({"reason": "x"})").status == 404);
+    CHECK(pause(R"({"reason": "schema change"})").status == 200);
+
+    const auto delivered = worker.deliver({});
+    CHECK(delivered.status == 200);
+    CHECK(json(delivered).at("status") == "skipped");
+    const auto person = worker.as_person("POST", sync_route);
+    CHECK(person.status == 409);
+    CHECK(json(person).at("error").at("code") == "paused");
+    CHECK(person.body.find("schema change") != std::string::npos);
+    const auto jobs = json(worker.as_person("GET", "/api/jobs")).at("jobs");
+    CHECK(jobs.at(0).at("pause").at("reason") == "schema change");
+    CHECK(f.changed_rows() == "0");
+    CHECK(f.databases.production.value("SELECT string_agg(DISTINCT state, ',') FROM tidesync.run") == "skipped");
+
+    const auto skipped = json(person).at("run").get<std::string>();
+    CHECK(worker.as_person("POST", "/api/runs/" + skipped + "/retry").status == 409); // still paused
+    CHECK(worker.as_person("POST", "/api/jobs/slave-to-prod/resume").status == 200);
+    const auto again = worker.as_person("POST", "/api/runs/" + skipped + "/retry");
+    CHECK(again.status == 202);
+    const auto made = json(again).at("run").get<std::string>();
+    CHECK(eventually([&] { return json(worker.as_person("GET", "/api/runs/" + made)).at("state") == "succeeded"; }));
+    CHECK(json(worker.as_person("GET", "/api/runs/" + made)).at("retry_of") == skipped);
+    CHECK(f.changed_rows() == "100");
+}
+
+TEST_CASE("a person cancels a run: what waits at once, what runs within a beat", "[worker][delivery]") {
+    fixture f;
+    f.environment["TIDESYNC_DELIVERY_WAIT"] = "1";
+    f.environment["TIDESYNC_LEASE"] = "3";
+    const serving worker{f.environment};
+    held_row row{f.databases.production};
+    const auto running = json(worker.deliver({.id = "msg_a", .jti = "jwt_1"})).at("run").get<std::string>();
+    const auto waiting = json(worker.as_person("POST", sync_route)).at("run").get<std::string>();
+    const auto cancel = [&](const std::string& run) {
+        return worker.as_person("POST", "/api/runs/" + run + "/cancel");
+    };
+    CHECK(cancel(waiting).status == 200);
+    CHECK(cancel(running).status == 202);
+    CHECK(eventually([&] { return json(worker.as_person("GET", "/api/runs/" + running)).at("state") == "cancelled"; }));
+    CHECK(cancel(running).status == 409);
+    CHECK(cancel("5f1e9927-a798-46ae-9ff7-c72350e28880").status == 404);
+    const auto again = worker.deliver({.id = "msg_a", .jti = "jwt_2"});
+    CHECK(again.status == 200);
+    CHECK(json(again).at("status") == "cancelled");
+    row.let_go();
+    CHECK(f.changed_rows() == "0");
+}
+
 TEST_CASE("a run that production refuses is dead: 489 for QStash, 500 for a person", "[worker][delivery]") {
     const fixture f;
     f.databases.slave.run("ALTER TABLE product DROP CONSTRAINT product_name_check; "
@@ -286,7 +371,7 @@ TEST_CASE("SIGTERM lets a run finish within the limit", "[worker][drain]") {
     CHECK(f.changed_rows() == "100");
 }
 
-TEST_CASE("SIGTERM rolls a longer run back and gives it to the next delivery", "[worker][drain]") {
+TEST_CASE("SIGTERM rolls a longer run back, and another worker goes on with it", "[worker][drain]") {
     fixture f;
     f.environment["TIDESYNC_DRAIN_LIMIT"] = "1";
     auto worker = std::make_unique<serving>(f.environment);
@@ -297,7 +382,7 @@ TEST_CASE("SIGTERM rolls a longer run back and gives it to the next delivery", "
     worker->worker().signal(SIGTERM);
     CHECK(worker->worker().wait(20s) == 0);
     delivery.join();
-    CHECK(answer.status == 503);
+    CHECK(answer.status == 202); // it is stored: QStash need not know
     row.let_go();
     CHECK(f.changed_rows() == "0");
     CHECK(f.databases.production.value("SELECT state FROM tidesync.run") == "retry_wait");
@@ -306,6 +391,8 @@ TEST_CASE("SIGTERM rolls a longer run back and gives it to the next delivery", "
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'tidesync_staging'::regnamespace") == "0");
 
     const serving successor{f.environment};
+    REQUIRE(eventually([&] { return f.databases.production.value("SELECT state FROM tidesync.run") == "succeeded"; }));
+    CHECK(f.databases.production.value("SELECT attempt FROM tidesync.run") == "1"); // giving back does not count
     const auto again = successor.deliver({.id = "msg_a", .jti = "jwt_2"});
     CHECK(again.status == 200);
     CHECK(json(again).at("run") == json(answer).at("run"));

@@ -104,6 +104,17 @@ TEST_CASE("requests are counted by the pattern of their route and their answer",
     CHECK(f.counts().at(R"(worker_http_requests_total{code="200",method="GET",route="/metrics"})") == 1);
 }
 
+TEST_CASE("a worker whose loops stand still is not alive", "[worker][metrics]") {
+    fixture f;
+    auto last = std::chrono::steady_clock::now();
+    f.with.last_turn = [&] { return last; };
+    CHECK(f.ask("GET", "/livez").status == 200);
+    last -= turn_time_max + std::chrono::seconds{1};
+    const auto stuck = f.ask("GET", "/livez");
+    CHECK(stuck.status == 503);
+    CHECK(stuck.body.find("\"stuck\"") != std::string::npos);
+}
+
 TEST_CASE("a genuine signature is counted for the key that made it", "[worker][metrics]") {
     fixture f;
     const auto deliver = [&](const char* key) {

@@ -1,7 +1,11 @@
 #include "tests/catch.hpp"
 #include "tests/support/database.hpp"
 #include "worker/migrate.hpp"
+#include "worker/run_store.hpp"
 
+#include <sql/migrate.hpp>
+#include <sql/run_store_schema.hpp>
+#include <string>
 #include <thread>
 
 using namespace tidesync::tests;
@@ -23,7 +27,7 @@ TEST_CASE("migrate makes both parts once, even when several start at the same ti
     CHECK(missing_schema(store.address(), schema_part::production).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
     const std::string versions = "SELECT string_agg(part || version, ' ' ORDER BY part, version) FROM ";
-    CHECK(store.value(versions + "tidesync.schema_version") == "production1 run_store1 run_store2");
+    CHECK(store.value(versions + "tidesync.schema_version") == "production1 run_store1 run_store2 run_store3");
     CHECK(store.value(versions + "tidesync_qstash.schema_version") == "scheduler1");
 }
 
@@ -42,15 +46,32 @@ TEST_CASE("the scheduler's database needs nothing of schema tidesync, and holds 
 }
 
 TEST_CASE(
-    "a database of the first release takes the later files and, beside them, the scheduler", "[worker][migrate]") {
-    const pair_of_databases databases;
-    const auto& store = databases.production;
-    store.run("DROP TABLE tidesync.delivery_alarm; DELETE FROM tidesync.schema_version WHERE (part, version) = "
-              "('run_store', 2)");
+    "a database of the first release keeps its history through the later files and, beside them, the scheduler",
+    "[worker][migrate]") {
+    namespace files = tidesync::sql::run_store_schema;
+    const database store{database::on::production};
+    store.run(tidesync::sql::create_version_table.text);
+    store.run(files::schema_0001_runs.text);
+    store.run("INSERT INTO tidesync.schema_version (part, version) VALUES ('run_store', 1); "
+              "INSERT INTO tidesync.job VALUES ('slave-to-prod')");
+    for (const auto* state : {"succeeded", "cancelled"})
+        store.run(
+            std::string{
+                "INSERT INTO tidesync.run (job, state, trigger, actor, finished_at) VALUES ('slave-to-prod', '"} +
+            state + "', 'qstash', 'a', now())");
+    store.run(
+        "INSERT INTO tidesync.run (job, state, trigger, actor, lease_owner, lease_token, lease_expires_at) VALUES "
+        "('slave-to-prod', 'running', 'manual', 'a', 'w', 1, now() - interval '1 s')");
+
     CHECK(migrate(store.address(), schema_part::scheduler).to == 1);
-    CHECK(migrate(store.address(), schema_part::run_store).from == 1);
+    const auto told = migrate(store.address(), schema_part::run_store);
+    CHECK(told.from == 1);
+    CHECK(told.to == 3);
     CHECK(missing_schema(store.address(), schema_part::scheduler).problem.empty());
     CHECK(missing_schema(store.address(), schema_part::run_store).problem.empty());
+    run_store runs{store.address()};
+    CHECK(runs.list(10).size() == 3);
+    CHECK(runs.bury_lost(10).size() == 1); // what the old binary left at work goes on
     // Knows two parts, as it always did.
     CHECK_THROWS(store.run("INSERT INTO tidesync.schema_version (part, version) VALUES ('scheduler', 1)"));
 }

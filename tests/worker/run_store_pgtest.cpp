@@ -4,6 +4,7 @@
 
 #include "jobs/stores/postgres/failure.hpp"
 
+#include <atomic>
 #include <fmt/format.h>
 #include <mutex>
 #include <set>
@@ -19,7 +20,21 @@ struct fixture {
     pair_of_databases databases;
     run_store store{databases.production.address()};
 
-    fixture() { store.register_job("slave-to-prod"); }
+    fixture() { store.register_job({.name = "slave-to-prod"}); }
+
+    std::optional<claimed_run> claim(const std::string& worker) { return store.claim_next(worker, {"slave-to-prod"}); }
+
+    /// Changes what has ended, which the state machine lets nobody do.
+    void backdate(const std::string& sql) const {
+        databases.production.run("SET LOCAL session_replication_role = replica; " + sql);
+    }
+
+    /// Ends every pause and every lease, as time would.
+    void let_time_pass() const {
+        databases.production.run(
+            "UPDATE tidesync.run SET run_after = now() - interval '1 s' WHERE state IN ('queued', 'retry_wait'); "
+            "UPDATE tidesync.run SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'");
+    }
 
     [[nodiscard]] std::string value(std::string_view sql) const { return databases.production.value(sql); }
 };
@@ -35,10 +50,10 @@ run_request by_message(const std::string& id, const std::string& jti) {
 
 run_request by_person() { return {.job = "slave-to-prod", .trigger = "manual", .actor = "test", .message = {}}; }
 
-void expire(const fixture& f) {
-    f.databases.production.run(
-        "UPDATE tidesync.run SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'");
-}
+const run_end died{.how = run_end::kind::dead};
+const run_end released{.how = run_end::kind::released};
+const run_end succeeded{.how = run_end::kind::succeeded};
+const jobs::failure a_failure{jobs::failure_code::busy, "m", "h"};
 
 } // namespace
 
@@ -78,38 +93,264 @@ TEST_CASE("a run whose worker fell silent is taken over, and the old worker can 
     fixture f;
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "old");
     REQUIRE(first.claimed);
-    CHECK_FALSE(f.store.accept(by_message("msg_1", "jwt_2"), "new").claimed);
-    expire(f);
-    const auto second = f.store.accept(by_message("msg_1", "jwt_3"), "new");
-    REQUIRE(second.claimed);
-    CHECK(second.run_id == first.run_id);
-    CHECK(second.claimed->lease_token > first.claimed->lease_token);
-    CHECK(second.claimed->attempt == 2);
+    CHECK(f.store.bury_lost(10).empty());
+    CHECK_FALSE(f.claim("new"));
+    f.let_time_pass();
+    const auto buried = f.store.bury_lost(10);
+    REQUIRE(buried.size() == 1);
+    CHECK(buried[0].run_id == first.run_id);
+    CHECK(buried[0].worker == "old");
+    CHECK(buried[0].state == "retry_wait");
+    CHECK_FALSE(f.claim("new")); // not at once: what kills its worker must not kill all of them in a row
+    f.let_time_pass();
+    const auto second = f.claim("new");
+    REQUIRE(second);
+    CHECK(second->run_id == first.run_id);
+    CHECK(second->lease_token > first.claimed->lease_token);
+    CHECK(second->attempt == 2);
 
-    CHECK_FALSE(f.store.heartbeat(*first.claimed, {}));
-    CHECK_FALSE(f.store.end(*first.claimed, run_end::succeeded, {}, std::nullopt));
-    CHECK(f.store.heartbeat(*second.claimed, {{"phase", "stage"}}));
-    CHECK(f.store.end(*second.claimed, run_end::succeeded, {}, std::nullopt) == "succeeded");
+    CHECK_FALSE(f.store.heartbeat(*first.claimed, {}).held);
+    CHECK_FALSE(f.store.end(*first.claimed, succeeded, {}, std::nullopt));
+    CHECK(f.store.heartbeat(*second, {{"phase", "stage"}}).held);
+    CHECK(f.store.end(*second, succeeded, {}, std::nullopt) == "succeeded");
     CHECK(f.value("SELECT string_agg(outcome, ',' ORDER BY n) FROM tidesync.attempt") == "lost,succeeded");
 }
 
-TEST_CASE("a person's trigger takes over a silent run as well", "[worker][store]") {
+TEST_CASE("a run that loses its worker three times is dead", "[worker][store]") {
     fixture f;
-    const auto first = f.store.accept(by_person(), "old");
-    CHECK(f.store.accept(by_person(), "new").what == decision::coalesced);
-    expire(f);
-    const auto second = f.store.accept(by_person(), "new");
-    CHECK(second.what == decision::taken_over);
-    CHECK(second.run_id == first.run_id);
+    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    std::string pauses;
+    for (int crash = 1; crash <= 3; ++crash) {
+        f.let_time_pass();
+        const auto buried = f.store.bury_lost(10);
+        REQUIRE(buried.size() == 1);
+        CHECK(buried[0].crashes == crash);
+        CHECK(buried[0].state == (crash < 3 ? "retry_wait" : "dead"));
+        pauses += f.value("SELECT round(extract(epoch FROM run_after - clock_timestamp())) FROM tidesync.run") + ' ';
+        f.let_time_pass();
+        CHECK(f.claim("w").has_value() == (crash < 3));
+    }
+    CHECK(pauses.starts_with("1 2 "));
+    const auto shown = f.store.find(run.run_id);
+    CHECK(shown->error.at("code") == "lost");
+    CHECK(shown->crashes == 3);
+}
+
+TEST_CASE("a request that comes while a run is active joins it or makes one more, by policy", "[worker][store]") {
+    fixture f;
+    const auto at_work = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    const auto joined = f.store.accept(by_message("msg_2", "jwt_2"), "w");
+    CHECK(joined.what == decision::coalesced);
+    CHECK(joined.run_id == at_work.run_id);
+
+    const auto person = f.store.accept(by_person(), "w"); // wants what the slave has now
+    CHECK(person.what == decision::queued);
+    CHECK_FALSE(person.claimed);
+    CHECK(person.run_id != at_work.run_id);
+    CHECK(f.store.accept(by_person(), "w").run_id == person.run_id);
+    CHECK(f.store.accept(by_message("msg_3", "jwt_3"), "w").run_id == person.run_id); // starts later: serves it better
+    CHECK_FALSE(f.claim("w"));
+    CHECK(f.store.end(*at_work.claimed, succeeded, {}, std::nullopt) == "succeeded");
+    const auto next = f.claim("w");
+    REQUIRE(next);
+    CHECK(next->run_id == person.run_id);
+
+    f.store.register_job({.name = "slave-to-prod", .overlap = overlap::queue_one});
+    const auto one_more = f.store.accept(by_message("msg_4", "jwt_4"), "w");
+    CHECK(one_more.what == decision::queued);
+    CHECK(f.store.accept(by_message("msg_5", "jwt_5"), "w").run_id == one_more.run_id);
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "3");
+}
+
+TEST_CASE("a run that failed and may pass is tried again after its pause, five times at most", "[worker][store]") {
+    fixture f;
+    auto run = *f.store.accept(by_person(), "w").claimed;
+    for (int attempt = 1; attempt <= 5; ++attempt) {
+        CHECK(run.attempt == attempt);
+        const auto state =
+            f.store.end(run, {.how = run_end::kind::retry, .after = std::chrono::seconds{50}}, {}, a_failure);
+        CHECK(state == (attempt < 5 ? "retry_wait" : "dead"));
+        if (attempt == 5) break;
+        CHECK_FALSE(f.claim("w"));
+        f.let_time_pass();
+        run = *f.claim("w");
+    }
+    CHECK(f.store.find(run.run_id)->error.at("code") == "busy");
 }
 
 TEST_CASE("a released run does not count its attempt and is taken up again", "[worker][store]") {
     fixture f;
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    CHECK(f.store.end(*first.claimed, run_end::released, {}, std::nullopt) == "retry_wait");
-    const auto second = f.store.accept(by_message("msg_1", "jwt_2"), "w");
-    REQUIRE(second.claimed);
-    CHECK(second.claimed->attempt == 1);
+    CHECK(f.store.end(*first.claimed, released, {}, std::nullopt) == "retry_wait");
+    const auto second = f.claim("w");
+    REQUIRE(second);
+    CHECK(second->run_id == first.run_id);
+    CHECK(second->attempt == 1);
+}
+
+TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its worker ends it", "[worker][store]") {
+    fixture f;
+    const auto running = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    const auto waiting = f.store.accept(by_person(), "w");
+    CHECK(f.store.cancel(waiting.run_id, "somebody") == "cancelled");
+    CHECK_FALSE(f.store.cancel(waiting.run_id, "somebody"));
+    CHECK(f.store.find(waiting.run_id)->cancelled_by == "somebody");
+
+    CHECK_FALSE(f.store.heartbeat(*running.claimed, {}).cancelled);
+    CHECK(f.store.cancel(running.run_id, "somebody") == "running");
+    CHECK(f.store.heartbeat(*running.claimed, {}).cancelled);
+    const auto how = GENERATE(as<run_end>{}, succeeded, died, released, run_end{.how = run_end::kind::retry});
+    CHECK(
+        f.store.end(*running.claimed, how, {}, std::nullopt) ==
+        (how.how == run_end::kind::succeeded ? "succeeded" : "cancelled"));
+}
+
+TEST_CASE("a message that comes while a run is being cancelled gets a run of its own", "[worker][store]") {
+    fixture f;
+    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    CHECK(f.store.accept(by_message("msg_2", "jwt_2"), "w").what == decision::queued);
+}
+
+TEST_CASE("a cancelled run whose worker falls silent is cancelled, not tried again", "[worker][store]") {
+    fixture f;
+    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    f.let_time_pass();
+    CHECK(f.store.bury_lost(10).at(0).state == "cancelled");
+}
+
+TEST_CASE("a paused job starts nothing, says why, and goes on where it was", "[worker][store]") {
+    fixture f;
+    const auto before = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    CHECK(f.store.end(*before.claimed, released, {}, std::nullopt) == "retry_wait");
+    CHECK(f.store.pause("slave-to-prod", "ann", "release"));
+    CHECK(f.store.pause("slave-to-prod", "ben", "again")); // the first one counts
+    CHECK_FALSE(f.store.pause("unknown", "ann", "release"));
+    CHECK_FALSE(f.claim("w"));
+
+    const auto skipped = f.store.accept(by_message("msg_2", "jwt_2"), "w");
+    CHECK(skipped.what == decision::skipped);
+    CHECK(skipped.run_id != before.run_id);
+    const auto shown = f.store.find(skipped.run_id);
+    CHECK(shown->state == "skipped");
+    CHECK_THAT(shown->error.at("message").get<std::string>(), containing("paused by ann: release"));
+    CHECK(f.store.accept(by_message("msg_2", "jwt_3"), "w").what == decision::attached);
+    auto dry = by_person();
+    dry.dry_run = true;
+    CHECK(f.store.accept(dry, "w").claimed);
+
+    CHECK(f.store.list_jobs().at(0).paused_by == "ann");
+    CHECK(f.store.resume("slave-to-prod") == true);
+    CHECK(f.store.resume("slave-to-prod") == false);
+    CHECK_FALSE(f.store.resume("unknown"));
+    CHECK(f.claim("w")->run_id == before.run_id);
+}
+
+TEST_CASE("a run that waits past its deadline is dead, and a running one is told", "[worker][store]") {
+    fixture f;
+    const auto running = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    const auto waiting = f.store.accept(by_person(), "w");
+    CHECK(f.store.end_late(10).empty());
+    CHECK_FALSE(f.store.heartbeat(*running.claimed, {}).late);
+    f.databases.production.run("UPDATE tidesync.run SET deadline_at = now() - interval '1 s'");
+    CHECK(f.store.heartbeat(*running.claimed, {}).late);
+    const auto late = f.store.end_late(10);
+    REQUIRE(late.size() == 1);
+    CHECK(late[0].run_id == waiting.run_id);
+    CHECK(f.store.find(waiting.run_id)->error.at("code") == "deadline");
+    CHECK(f.store.end(*running.claimed, {.how = run_end::kind::retry}, {}, a_failure) == "dead");
+}
+
+TEST_CASE("only one of many workers gets a run that waits", "[worker][store][threads]") {
+    fixture f;
+    f.store.accept(by_person(), {});
+    std::atomic<int> got = 0;
+    {
+        std::vector<std::jthread> workers;
+        for (int i = 0; i < 8; ++i)
+            workers.emplace_back([&, i] { got += f.claim(fmt::format("w{}", i)).has_value() ? 1 : 0; });
+    }
+    CHECK(got == 1);
+    CHECK_FALSE(f.store.claim_next("other", {"another-job"}));
+}
+
+TEST_CASE(
+    "a slot is served by a run under way, by one that succeeded in it, or by the fallback's own", "[worker][store]") {
+    fixture f;
+    const run_request request{.job = "slave-to-prod", .trigger = "cronjob", .actor = "test", .message = {}};
+    using kind = run_store::fallback::kind;
+
+    auto dry = by_person();
+    dry.dry_run = true;
+    CHECK(f.store.end(*f.store.accept(dry, "w").claimed, succeeded, {}, std::nullopt) == "succeeded"); // serves nobody
+    const auto made = f.store.ensure(request);
+    REQUIRE(made.what == kind::created);
+    CHECK(f.store.ensure(request).what == kind::served);
+    const auto run = f.claim("w");
+    REQUIRE(run);
+    CHECK(f.store.end(*run, died, {}, a_failure) == "dead");
+    const auto again = f.store.ensure(request); // it must not run again and again
+    CHECK(again.what == kind::served);
+    CHECK(again.run.state == "dead");
+
+    f.backdate("UPDATE tidesync.run SET slot = slot - interval '6 hours' WHERE trigger = 'cronjob'");
+    CHECK(f.store.end(*f.store.accept(by_message("msg_1", "jwt_1"), "w").claimed, succeeded, {}, std::nullopt));
+    CHECK(f.store.ensure(request).run.trigger == "qstash");
+    f.backdate("UPDATE tidesync.run SET started_at = started_at - interval '7 hours'");
+    CHECK(f.store.pause("slave-to-prod", "ann", "release"));
+    CHECK(f.store.ensure(request).what == kind::paused);
+    CHECK(f.store.resume("slave-to-prod") == true);
+    CHECK(f.store.ensure(request).what == kind::created);
+}
+
+TEST_CASE("many fallbacks at once make one run", "[worker][store][threads]") {
+    fixture f;
+    std::atomic<int> made = 0;
+    {
+        std::vector<std::jthread> pods;
+        for (int i = 0; i < 8; ++i)
+            pods.emplace_back([&] {
+                const auto found =
+                    f.store.ensure({.job = "slave-to-prod", .trigger = "cronjob", .actor = "test", .message = {}});
+                made += found.what == run_store::fallback::kind::created ? 1 : 0;
+            });
+    }
+    CHECK(made == 1);
+}
+
+TEST_CASE("old runs are forgotten with all that belongs to them, dead ones later", "[worker][store]") {
+    fixture f;
+    const auto finish = [&](const std::string& id, const run_end& how) {
+        const auto run = f.store.accept(by_message("msg_" + id, "jwt_" + id), "w");
+        CHECK(f.store.end(*run.claimed, how, {}, a_failure));
+        return run.run_id;
+    };
+    const auto good = finish("1", succeeded);
+    const auto dead = finish("2", died);
+    f.backdate(
+        "UPDATE tidesync.run SET finished_at = now() - interval '100 days' WHERE run_id = '" + good +
+        "'; UPDATE tidesync.run SET finished_at = now() - interval '200 days' WHERE run_id = '" + dead + "'");
+    const auto young = finish("3", succeeded);
+    auto redrive = by_person();
+    redrive.retry_of = dead;
+    CHECK(f.store.end(*f.store.accept(redrive, "w").claimed, succeeded, {}, std::nullopt));
+    delivery_alarm alarm;
+    alarm.source_message_id = "msg_1";
+    CHECK(f.store.add_alarm(alarm));
+
+    CHECK(f.store.prune(90, 365, 50) == 1);
+    CHECK_FALSE(f.store.find(good));
+    CHECK(f.store.find(dead));
+    CHECK(f.store.find(young));
+    CHECK(f.value("SELECT count(*) FROM tidesync.message") == "2");
+    CHECK(f.value("SELECT count(*) FROM tidesync.delivery_alarm") == "0");
+    f.backdate("UPDATE tidesync.run SET finished_at = now() - interval '500 days'");
+    int forgotten = 0;
+    for (int n = 1; n > 0; forgotten += n)
+        n = f.store.prune(90, 365, 1); // a run goes after the one that made up for it
+    CHECK(forgotten == 3);
+    CHECK(f.value("SELECT count(*) FROM tidesync.attempt") == "0");
 }
 
 TEST_CASE("a delivery of a known message is told how its run ended, once it has", "[worker][store]") {
@@ -117,8 +358,7 @@ TEST_CASE("a delivery of a known message is told how its run ended, once it has"
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     REQUIRE(first.claimed);
     CHECK_FALSE(f.store.accept(by_message("msg_1", "jwt_2"), "w").ended);
-    REQUIRE(
-        f.store.end(*first.claimed, run_end::dead, {}, jobs::failure{jobs::failure_code::busy, "m", "h"}) == "dead");
+    REQUIRE(f.store.end(*first.claimed, died, {}, a_failure) == "dead");
     const auto again = f.store.accept(by_message("msg_1", "jwt_3"), "w");
     CHECK(again.what == decision::attached);
     CHECK_FALSE(again.claimed);
@@ -136,8 +376,7 @@ TEST_CASE("a delivery of a known message is told how its run ended, once it has"
 TEST_CASE("a run that ended stays as it ended", "[worker][store]") {
     fixture f;
     const auto accepted = f.store.accept(by_person(), "w");
-    REQUIRE(
-        f.store.end(*accepted.claimed, run_end::dead, {}, jobs::failure{jobs::failure_code::busy, "m", "h"}) == "dead");
+    REQUIRE(f.store.end(*accepted.claimed, died, {}, a_failure) == "dead");
     CHECK_THROWS_WITH(
         f.databases.production.run("UPDATE tidesync.run SET state = 'running', lease_owner = 'w', lease_token = 1, "
                                    "lease_expires_at = now(), finished_at = NULL"),
@@ -181,5 +420,5 @@ TEST_CASE("a request that wants changes never joins a dry run", "[worker][store]
     CHECK(second.what == decision::created);
     CHECK(second.run_id != first.run_id);
     CHECK(f.store.accept(dry, "w").what == decision::created);
-    CHECK(f.store.accept(by_person(), "w").run_id == second.run_id);
+    CHECK(f.store.accept(by_person(), "w").what == decision::queued); // behind the other that wants changes
 }

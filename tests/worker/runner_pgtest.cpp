@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <set>
 
 using namespace tidesync;
 using namespace tidesync::tests;
@@ -29,9 +30,10 @@ public:
 struct fixture {
     pair_of_databases databases;
     run_store store{databases.production.address()};
+    run_store quick{databases.production.address(), 3s}; ///< beats twice a second
     scripted_job job;
 
-    fixture() { store.register_job("scripted"); }
+    fixture() { store.register_job({.name = "scripted"}); }
 
     claimed_run claim() {
         const auto accepted =
@@ -50,31 +52,67 @@ jobs::result wait_for_stop(const jobs::run_context& run) {
 
 } // namespace
 
-TEST_CASE("a failure that passes with time is tried again within the run", "[worker][runner][threads]") {
-    fixture f;
-    f.job.script = [&](const jobs::run_context&) -> jobs::result {
-        if (f.job.calls < 3) return {jobs::retry{0s, {jobs::failure_code::busy, "busy", "wait"}}, {}};
-        return {};
-    };
-    runner runs{f.store, {&f.job}, {}};
-    const auto run = f.claim();
-    runs.start(run);
-    REQUIRE(runs.wait(run.run_id, 10s));
-    CHECK(f.job.calls == 3);
-    CHECK(f.state(run) == "succeeded");
-}
-
-TEST_CASE("tries have an end", "[worker][runner][threads]") {
+TEST_CASE("a failure that passes with time is left to a later attempt", "[worker][runner][threads]") {
     fixture f;
     f.job.script = [](const jobs::run_context&) -> jobs::result {
-        return {jobs::retry{0s, {jobs::failure_code::busy, "busy", "wait"}}, {}};
+        return {jobs::retry{100s, {jobs::failure_code::busy, "busy", "wait"}}, {}};
     };
     runner runs{f.store, {&f.job}, {}};
     const auto run = f.claim();
     runs.start(run);
     REQUIRE(runs.wait(run.run_id, 10s));
-    CHECK(f.job.calls == 3);
+    CHECK(f.job.calls == 1);
+    CHECK(f.state(run) == "retry_wait");
+    CHECK(f.store.find(run.run_id)->error.at("code") == "busy");
+    CHECK(f.databases.production.value("SELECT run_after > now() + interval '95 s' FROM tidesync.run") == "t");
+    CHECK(f.databases.production.value("SELECT outcome FROM tidesync.attempt") == "retry");
+}
+
+TEST_CASE("pauses grow from attempt to attempt, by chance, and are never shorter than asked", "[worker][runner]") {
+    const std::vector<std::chrono::milliseconds> whole{5s, 15s, 45s, 2min, 5min, 5min};
+    std::set<std::chrono::milliseconds> seen;
+    for (std::size_t i = 0; i < whole.size(); ++i)
+        for (int n = 0; n < 50; ++n) {
+            const auto pause = pause_before_next(static_cast<int>(i) + 1, 0s);
+            CHECK(pause >= whole[i] / 2);
+            CHECK(pause <= whole[i]);
+            seen.insert(pause);
+        }
+    CHECK(seen.size() > 100);
+    CHECK(pause_before_next(1, 1h) == 1h);
+}
+
+TEST_CASE("a cancelled run is felt at the next beat and ends as cancelled", "[worker][runner][threads]") {
+    fixture f;
+    f.job.script = wait_for_stop;
+    runner runs{f.quick, {&f.job}, {}};
+    const auto run = f.claim();
+    runs.start(run);
+    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    REQUIRE(runs.wait(run.run_id, 5s));
+    CHECK(f.state(run) == "cancelled");
+}
+
+TEST_CASE("a run past its deadline is stopped at the next beat and is dead", "[worker][runner][threads]") {
+    fixture f;
+    f.job.script = wait_for_stop;
+    runner runs{f.quick, {&f.job}, {}};
+    const auto run = f.claim();
+    f.databases.production.run("UPDATE tidesync.run SET deadline_at = now()");
+    runs.start(run);
+    REQUIRE(runs.wait(run.run_id, 5s));
     CHECK(f.state(run) == "dead");
+}
+
+TEST_CASE("a worker has room for so many runs, and for none once it drains", "[worker][runner][threads]") {
+    fixture f;
+    f.job.script = wait_for_stop;
+    runner runs{f.store, {&f.job}, {.runs_max = 1}};
+    CHECK(runs.has_room());
+    runs.start(f.claim());
+    CHECK_FALSE(runs.has_room());
+    runs.drain(0s);
+    CHECK_FALSE(runs.has_room());
 }
 
 TEST_CASE("a job that throws ends dead, not the process", "[worker][runner][threads]") {
@@ -105,7 +143,7 @@ TEST_CASE("an interrupted run is cancelled", "[worker][runner][threads]") {
     runner runs{f.store, {&f.job}, {}};
     const auto run = f.claim();
     runs.start(run);
-    runs.interrupt();
+    runs.interrupt(run.run_id);
     REQUIRE(runs.wait(run.run_id, 10s));
     CHECK(f.state(run) == "cancelled");
 }
@@ -113,7 +151,7 @@ TEST_CASE("an interrupted run is cancelled", "[worker][runner][threads]") {
 TEST_CASE("a run over its time limit is stopped at the next beat", "[worker][runner][threads]") {
     fixture f;
     f.job.script = wait_for_stop;
-    runner runs{f.store, {&f.job}, {.run_time = 0s}};
+    runner runs{f.quick, {&f.job}, {.run_time = 0s}};
     const auto run = f.claim();
     runs.start(run);
     REQUIRE(runs.wait(run.run_id, 15s));
@@ -124,7 +162,7 @@ TEST_CASE("a run over its time limit is stopped at the next beat", "[worker][run
 TEST_CASE("a run whose lease was lost is stopped at the next beat and stores nothing", "[worker][runner][threads]") {
     fixture f;
     f.job.script = wait_for_stop;
-    runner runs{f.store, {&f.job}, {}};
+    runner runs{f.quick, {&f.job}, {}};
     const auto run = f.claim();
     runs.start(run);
     f.databases.production.run("UPDATE tidesync.run SET lease_token = lease_token + 100");
@@ -147,9 +185,12 @@ TEST_CASE(
     runs.start(first);
     while (f.job.calls == 0) std::this_thread::sleep_for(1ms);
     f.databases.production.run("UPDATE tidesync.run SET lease_expires_at = now() - interval '1 s'");
-    const auto second = f.claim();
-    REQUIRE(second.run_id == first.run_id);
-    runs.start(second);
+    REQUIRE(f.store.bury_lost(1).size() == 1);
+    f.databases.production.run("UPDATE tidesync.run SET run_after = now() - interval '1 s'");
+    const auto second = f.store.claim_next("w", {"scripted"});
+    REQUIRE(second);
+    REQUIRE(second->run_id == first.run_id);
+    runs.start(*second);
     REQUIRE(runs.wait(first.run_id, 10s));
     CHECK(first_stopped);
     CHECK(f.state(first) == "succeeded");

@@ -1,23 +1,27 @@
--- Takes a run that nobody works on: queued, waiting, or leased to a worker that stopped beating.
--- $1 uuid  run
--- $2 text  worker
--- $3 int   lease, seconds
--- Returns job, lease_token, attempt, dry_run; no row when somebody alive works on it or it has ended.
-WITH lost AS (   -- the worker that held it is gone: its attempt ends here
-    UPDATE tidesync.attempt a SET ended_at = clock_timestamp(), outcome = 'lost'
-    FROM tidesync.run r
-    WHERE r.run_id = $1::uuid AND r.state = 'running' AND r.lease_expires_at < clock_timestamp()
-      AND a.run_id = r.run_id AND a.lease_token = r.lease_token AND a.ended_at IS NULL
+-- Takes the run that has waited longest and may start now: nothing else of its job is at work, and nobody paused it.
+-- $1 text    worker
+-- $2 int     lease, milliseconds
+-- $3 text[]  the jobs that this worker knows
+-- $4 uuid    only this run, or null
+-- Returns run_id, job, lease_token, attempt, dry_run; no row when there is none.
+WITH waiting AS (
+    SELECT r.run_id FROM tidesync.run r JOIN tidesync.job j ON j.name = r.job
+    WHERE r.state IN ('queued', 'retry_wait') AND r.run_after <= clock_timestamp() AND r.job = ANY ($3::text[])
+      AND ($4::uuid IS NULL OR r.run_id = $4::uuid)
+      AND (r.dry_run OR j.paused_at IS NULL)
+      AND (r.dry_run OR r.state = 'retry_wait' OR NOT EXISTS (
+          SELECT FROM tidesync.run other
+          WHERE other.job = r.job AND NOT other.dry_run AND other.state IN ('running', 'retry_wait')))
+    ORDER BY r.run_after LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 ), claimed AS (
-    UPDATE tidesync.run SET
-        state = 'running', attempt = attempt + 1, lease_owner = $2, lease_token = nextval('tidesync.lease_token_seq'),
-        lease_expires_at = clock_timestamp() + make_interval(secs => $3::int), heartbeat_at = clock_timestamp(),
+    UPDATE tidesync.run r SET
+        state = 'running', attempt = attempt + 1, lease_owner = $1, lease_token = nextval('tidesync.lease_token_seq'),
+        lease_expires_at = clock_timestamp() + make_interval(secs => $2::int / 1000.0), heartbeat_at = clock_timestamp(),
         started_at = coalesce(started_at, clock_timestamp())
-    WHERE run_id = $1::uuid
-      AND (state IN ('queued', 'retry_wait') OR (state = 'running' AND lease_expires_at < clock_timestamp()))
-    RETURNING run_id, job, lease_token, attempt, dry_run
+    FROM waiting w WHERE r.run_id = w.run_id
+    RETURNING r.run_id, job, lease_token, attempt, dry_run
 ), opened AS (
     INSERT INTO tidesync.attempt (run_id, lease_token, n, worker)
-    SELECT run_id, lease_token, attempt, $2 FROM claimed
+    SELECT run_id, lease_token, attempt, $1 FROM claimed
 )
-SELECT job, lease_token, attempt, dry_run FROM claimed;
+SELECT run_id, job, lease_token, attempt, dry_run FROM claimed;

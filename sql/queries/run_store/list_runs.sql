@@ -1,14 +1,3 @@
 -- $1 int  rows at most
--- Returns the columns of get_run, newest first.
-SELECT run_id, job, state, trigger, actor, dry_run, attempt, progress, result, error,
-    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
-    to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started_at,
-    to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
-    state = 'running' AND lease_expires_at >= clock_timestamp() AS alive,
-    to_json(ARRAY(
-        SELECT message_id FROM tidesync.message WHERE message.run_id = r.run_id
-        ORDER BY first_seen, message_id LIMIT 20)) AS messages,
-    (SELECT to_jsonb(a) || jsonb_build_object(
-        'received_at', to_char(a.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
-     FROM tidesync.delivery_alarm a WHERE a.run_id = r.run_id ORDER BY a.received_at DESC LIMIT 1) AS delivery_alarm
-FROM tidesync.run r ORDER BY created_at DESC, run_id LIMIT $1::int;
+-- Returns the columns of run_shown, newest first.
+SELECT * FROM tidesync.run_shown ORDER BY made DESC, run_id LIMIT $1::int;

@@ -1,3 +1,7 @@
--- Makes the job known, so that its row can be locked.
+-- Makes the job known, so that its row can be locked, with the rules that this worker has for it.
 -- $1 text  job name
-INSERT INTO tidesync.job (name) VALUES ($1) ON CONFLICT DO NOTHING;
+-- $2 text  overlap: forbid (a message during a run belongs to that run) or queue_one (it makes one more, afterwards)
+-- $3 int   seconds between two slots of its schedule
+INSERT INTO tidesync.job (name, overlap, slot_every) VALUES ($1, $2, make_interval(secs => $3::int))
+ON CONFLICT (name) DO UPDATE SET overlap = excluded.overlap, slot_every = excluded.slot_every
+WHERE (job.overlap, job.slot_every) IS DISTINCT FROM (excluded.overlap, excluded.slot_every);

@@ -1,0 +1,185 @@
+#include "tests/catch.hpp"
+#include "tests/support/serving.hpp"
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+using namespace tidesync::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+struct fixture {
+    pair_of_databases databases;
+    variables environment = worker_environment(databases);
+
+    fixture() {
+        environment["TIDESYNC_LEASE"] = "3";
+        databases.run_on_both("CREATE TABLE item (id int PRIMARY KEY, name text)");
+        databases.slave.run("INSERT INTO item SELECT i, 'n' || i FROM generate_series(1, 10) i");
+        databases.production.run("INSERT INTO item VALUES (1, 'old')");
+    }
+
+    [[nodiscard]] finished tell(const std::vector<std::string>& words) const {
+        return run_tidesync(words, environment);
+    }
+    [[nodiscard]] std::string value(std::string_view sql) const { return databases.production.value(sql); }
+    [[nodiscard]] std::string latest(std::string_view column) const {
+        return value("SELECT " + std::string{column} + " FROM tidesync.run ORDER BY created_at DESC LIMIT 1");
+    }
+    void await(std::string_view sql, std::string_view expected) const {
+        const auto until = std::chrono::steady_clock::now() + 20s;
+        while (value(sql) != expected) {
+            CAPTURE(sql, expected);
+            REQUIRE(std::chrono::steady_clock::now() < until);
+            std::this_thread::sleep_for(20ms);
+        }
+    }
+};
+
+/// The application, holding the row that the sync has to change.
+class held_row {
+public:
+    explicit held_row(const database& production)
+        : connection_{production.url()}
+        , transaction_{connection_} {
+        transaction_.exec("UPDATE item SET name = 'held' WHERE id = 1");
+    }
+    void let_go() { transaction_.abort(); }
+
+private:
+    pqxx::connection connection_;
+    pqxx::work transaction_;
+};
+
+constexpr const char* somebody_waits = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted";
+
+} // namespace
+
+TEST_CASE("one run is shown with all that is known about it", "[worker][commands]") {
+    const fixture f;
+    REQUIRE(f.tell({"run", "slave-to-prod"}).status == 0);
+    const auto id = f.latest("run_id");
+    const auto shown = f.tell({"runs", "show", id});
+    CAPTURE(shown.out);
+    CHECK(shown.status == 0);
+    for (const auto* part : {"succeeded", "command line (manual)", "public.item", "slave-to-prod"})
+        CHECK(contains(shown.out, part));
+    CHECK(nlohmann::json::parse(f.tell({"runs", "show", id, "--json"}).out).at("run") == id);
+    const auto unknown = f.tell({"runs", "show", "none"});
+    CHECK(unknown.status == 3);
+    CHECK(contains(unknown.err, "there is no run none"));
+    CHECK(run_tidesync({"runs", "show", "--help"}, {}).status == 0);
+}
+
+TEST_CASE("a cancelled run ends while its command waits for it", "[worker][commands]") {
+    const fixture f;
+    held_row row{f.databases.production};
+    process run{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    f.await(somebody_waits, "t");
+    const auto id = f.latest("run_id");
+    const auto cancelled = f.tell({"runs", "cancel", id});
+    CHECK(cancelled.status == 0);
+    CHECK(contains(cancelled.out, "roll it back"));
+    CHECK(run.wait(10s) == 3);
+    CHECK(f.latest("state") == "cancelled");
+    const auto late = f.tell({"runs", "cancel", id});
+    CHECK(late.status == 3);
+    CHECK(contains(late.err, "the run has ended: it is cancelled"));
+    row.let_go();
+    CHECK(f.value("SELECT count(*) FROM item") == "1");
+}
+
+TEST_CASE("a dead run is made up for by a new one, once a worker is there", "[worker][commands]") {
+    const fixture f;
+    f.databases.production.run("ALTER TABLE item ADD CHECK (id <> 7)");
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 3);
+    const auto dead = f.latest("run_id");
+    CHECK(f.latest("state") == "dead");
+    f.databases.production.run("ALTER TABLE item DROP CONSTRAINT item_id_check");
+    const auto again = f.tell({"runs", "retry", dead, "--json"});
+    CAPTURE(again.err);
+    REQUIRE(again.status == 0);
+    CHECK(f.latest("state") == "queued");
+    CHECK(f.latest("retry_of") == dead);
+    const serving worker{f.environment};
+    f.await("SELECT state FROM tidesync.run WHERE trigger = 'redrive'", "succeeded");
+    CHECK(contains(f.tell({"runs", "retry", f.latest("run_id")}).err, "the run is succeeded"));
+}
+
+TEST_CASE("a paused job is not run, and everybody sees why", "[worker][commands]") {
+    const fixture f;
+    CHECK(contains(f.tell({"pause", "slave-to-prod", "--reason", "x"}).err, "no worker has ever served"));
+    REQUIRE(f.tell({"run", "slave-to-prod", "--dry-run"}).status == 0);
+    CHECK(run_tidesync({"pause", "slave-to-prod"}, f.environment).status == 64);
+    REQUIRE(f.tell({"pause", "slave-to-prod", "--reason", "schema\nchange"}).status == 0);
+    const auto run = f.tell({"run", "slave-to-prod"});
+    CHECK(run.status == 3);
+    CHECK(contains(run.err, "tidesync resume slave-to-prod"));
+    CHECK(contains(f.tell({"runs"}).out, "is paused since"));
+    CHECK(contains(f.tell({"runs"}).out, "schema?change"));
+    const auto ensured = f.tell({"ensure", "slave-to-prod", "--wait"});
+    CHECK(ensured.status == 0);
+    CHECK(contains(ensured.err, "the job is paused"));
+    CHECK(contains(f.tell({"resume", "slave-to-prod"}).out, "may start again"));
+    CHECK(contains(f.tell({"resume", "slave-to-prod"}).out, "was not paused"));
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 0);
+}
+
+TEST_CASE("ensure runs a slot that nobody served, once, and says why it did or did not", "[worker][commands]") {
+    const fixture f;
+    const auto first = f.tell({"ensure", "slave-to-prod", "--slot", "current", "--wait"});
+    CAPTURE(first.err);
+    CHECK(first.status == 0);
+    CHECK(contains(first.err, "nothing has served slot"));
+    CHECK(f.value("SELECT count(*) FROM item") == "10");
+    const auto second = f.tell({"ensure", "slave-to-prod", "--wait", "--json"});
+    CHECK(second.status == 0);
+    CHECK(nlohmann::json::parse(second.out).at("decision") == "served");
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "1");
+    CHECK(f.latest("trigger") == "cronjob");
+
+    f.databases.production.run(
+        "SET LOCAL session_replication_role = replica; UPDATE tidesync.run SET slot = slot - interval '6 hours', "
+        "started_at = started_at - interval '6 hours'; ALTER TABLE item ADD CHECK (id <> 11)");
+    f.databases.slave.run("INSERT INTO item VALUES (11, 'n')");
+    CHECK(f.tell({"ensure", "slave-to-prod", "--wait"}).status == 3);
+    CHECK(f.tell({"ensure", "slave-to-prod", "--wait"}).status == 0); // the slot had its run: dead, and people know
+}
+
+TEST_CASE("a command takes up what a killed one left, and then does its own", "[worker][commands]") {
+    const fixture f;
+    {
+        held_row row{f.databases.production};
+        process killed{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+        f.await(somebody_waits, "t");
+        killed.signal(SIGKILL);
+        REQUIRE(killed.wait(10s));
+    }
+    const auto next = f.tell({"run", "slave-to-prod"});
+    CAPTURE(next.err);
+    CHECK(next.status == 0);
+    CHECK(contains(next.err, "waiting for its turn"));
+    CHECK(f.value("SELECT string_agg(state, ',') FROM tidesync.run") == "succeeded,succeeded");
+    CHECK(
+        f.value("SELECT string_agg(outcome, ',' ORDER BY lease_token) FROM tidesync.attempt") ==
+        "lost,succeeded,succeeded");
+}
+
+TEST_CASE("Ctrl-C takes a run that waits out of the line", "[worker][commands]") {
+    const fixture f;
+    const serving worker{f.environment};
+    held_row row{f.databases.production};
+    std::jthread delivery{[&] { (void)worker.deliver({}); }};
+    f.await(somebody_waits, "t");
+    process waiting{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    f.await("SELECT count(*) FROM tidesync.run WHERE state = 'queued'", "1");
+    waiting.signal(SIGINT);
+    CHECK(waiting.wait(10s) == 3);
+    CHECK(f.value("SELECT state FROM tidesync.run WHERE trigger = 'manual'") == "cancelled");
+    row.let_go();
+    delivery.join();
+    CHECK(f.value("SELECT state FROM tidesync.run WHERE trigger = 'qstash'") == "succeeded");
+}

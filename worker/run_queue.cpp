@@ -1,0 +1,117 @@
+#include "worker/run_queue.hpp"
+
+#include "worker/log.hpp"
+
+#include <random>
+
+namespace tidesync::worker {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+constexpr int rows_at_once = 50;
+constexpr std::chrono::hours prune_every{1};
+
+/// A fifth more or less, so that the workers of one store do not all come at once.
+std::chrono::milliseconds about(std::chrono::milliseconds time) {
+    thread_local std::mt19937 random{std::random_device{}()};
+    return std::chrono::milliseconds{std::uniform_int_distribution<std::chrono::milliseconds::rep>{
+        time.count() * 4 / 5, time.count() * 6 / 5}(random)};
+}
+
+} // namespace
+
+run_queue::run_queue(run_store& store, runner& runs, std::string worker_name, rhythm with)
+    : store_{store}
+    , runs_{runs}
+    , worker_{std::move(worker_name)}
+    , rhythm_{with}
+    , claimed_at_{clock::now().time_since_epoch().count()}
+    , tended_at_{clock::now().time_since_epoch().count()}
+    , claims_{[this](const std::stop_token& stop) { claim_runs(stop); }}
+    , tends_{[this](const std::stop_token& stop) { tend_runs(stop); }} {
+    runs_.when_one_ends([this] { wake(); }); // a successor may be in line
+}
+
+run_queue::~run_queue() {
+    stop();
+    runs_.when_one_ends({});
+}
+
+void run_queue::wake() {
+    const std::scoped_lock lock{mutex_};
+    awake_ = true;
+    wake_.notify_all();
+}
+
+void run_queue::stop() {
+    claims_.request_stop();
+    tends_.request_stop();
+    if (claims_.joinable()) claims_.join();
+    if (tends_.joinable()) tends_.join();
+}
+
+clock::time_point run_queue::last_turn() const {
+    return clock::time_point{clock::duration{std::min(claimed_at_.load(), tended_at_.load())}};
+}
+
+/// A store that is away is no reason to end: it is asked again at the next turn.
+template <typename Work>
+void run_queue::turn(std::string_view what, Work&& work) {
+    try {
+        work();
+    } catch (const std::exception& e) {
+        log::event(log::level::warn, "run store did not answer", {{"while", std::string{what}}, {"error", e.what()}});
+    }
+}
+
+void run_queue::rest(std::chrono::milliseconds time, const std::stop_token& stop, bool wakeable) {
+    std::unique_lock lock{mutex_};
+    wake_.wait_for(lock, stop, time, [&] { return wakeable && awake_; });
+    if (wakeable) awake_ = false;
+}
+
+void run_queue::claim_runs(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+        turn("looking for runs to do", [&] {
+            while (!stop.stop_requested() && runs_.has_room()) {
+                auto claimed = store_.claim_next(worker_, runs_.jobs());
+                if (!claimed) break;
+                runs_.start(std::move(*claimed));
+            }
+        });
+        claimed_at_ = clock::now().time_since_epoch().count();
+        rest(about(rhythm_.claim), stop, true);
+    }
+}
+
+void run_queue::tend_runs(const std::stop_token& stop) {
+    auto next_prune = clock::now();
+    while (!stop.stop_requested()) {
+        turn("looking for runs without a worker", [&] {
+            for (const auto& run : store_.bury_lost(rows_at_once)) {
+                log::event(
+                    run.state == "dead" ? log::level::error : log::level::warn, "run lost its worker",
+                    {{"run", run.run_id},
+                     {"job", run.job},
+                     {"worker", run.worker},
+                     {"times", run.crashes},
+                     {"state", run.state}});
+                wake();
+            }
+            for (const auto& run : store_.end_late(rows_at_once))
+                log::event(log::level::error, "run passed its deadline", {{"run", run.run_id}, {"job", run.job}});
+        });
+        if (clock::now() >= next_prune) {
+            turn("forgetting old runs", [&] {
+                const auto forgotten = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
+                if (forgotten < rows_at_once) next_prune = clock::now() + prune_every;
+            });
+        }
+        tended_at_ = clock::now().time_since_epoch().count();
+        rest(about(store_.lease() / 6), stop, false);
+    }
+}
+
+} // namespace tidesync::worker

@@ -1,0 +1,95 @@
+#include "worker/run_routes.hpp"
+
+#include "worker/answers.hpp"
+#include "worker/log.hpp"
+#include "worker/redrive.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace tidesync::worker {
+
+namespace {
+
+constexpr std::size_t reason_bytes_max = 500;
+
+http_response no_run() {
+    return error_answer(404, "not_found", "there is no such run", "GET /api/runs lists the latest");
+}
+
+http_response no_job(const services& with, const std::string& job) {
+    return error_answer(
+        404, "not_found", fmt::format("there is no job {}", job.substr(0, 63)),
+        fmt::format("the jobs are: {}", fmt::join(with.jobs, ", ")));
+}
+
+/// The reason in a body; nothing when the body is not what was asked for.
+std::optional<std::string> reason_in(const std::string& body) {
+    const auto document = nlohmann::json::parse(body, nullptr, false);
+    if (!document.is_object() || document.size() != 1 || !document.contains("reason")) return std::nullopt;
+    const auto& reason = document.at("reason");
+    if (!reason.is_string()) return std::nullopt;
+    auto text = reason.get<std::string>();
+    if (text.empty() || text.size() > reason_bytes_max) return std::nullopt;
+    return text;
+}
+
+} // namespace
+
+http_response list_jobs(services& with) {
+    nlohmann::ordered_json jobs = nlohmann::ordered_json::array();
+    for (const auto& job : with.store.list_jobs()) jobs.push_back(job_document(job));
+    return json_answer(200, {{"jobs", std::move(jobs)}});
+}
+
+http_response cancel_run(services& with, const std::string& run_id, const std::string& actor) {
+    const auto state = with.store.cancel(run_id, actor);
+    if (!state) {
+        const auto run = with.store.find(run_id);
+        if (!run) return no_run();
+        return error_answer(
+            409, "conflict", fmt::format("the run has ended: it is {}", run->state), "nothing is left to cancel",
+            run_id);
+    }
+    log::event(log::level::info, "run cancelled", {{"run", run_id}, {"by", actor}, {"state", *state}});
+    return json_answer(*state == "cancelled" ? 200 : 202, {{"success", true}, {"status", *state}, {"run", run_id}});
+}
+
+http_response retry_run(services& with, const std::string& run_id, const std::string& actor) {
+    const auto old = with.store.find(run_id);
+    if (!old) return no_run();
+    const auto request = redrive_of(*old, actor, with.config.run_deadline);
+    if (!request)
+        return error_answer(
+            409, "conflict", fmt::format("the run is {}", old->state),
+            "only a dead, cancelled or skipped run is made up for; POST /api/jobs/{job}/runs makes a new one", run_id);
+    auto accepted = with.store.accept(*request, with.runs.has_room() ? with.worker_name : std::string{});
+    if (accepted.claimed) with.runs.start(std::move(*accepted.claimed));
+    log::event(
+        log::level::info, "run made up for",
+        {{"run", accepted.run_id}, {"retry_of", run_id}, {"by", actor}, {"decision", to_string(accepted.what)}});
+    const auto run = with.store.find(accepted.run_id);
+    if (!run) return no_run();
+    return run_answer(*run, accepted.what, "manual", false);
+}
+
+http_response pause_job(services& with, const std::string& job, const std::string& actor, const std::string& body) {
+    const auto reason = reason_in(body);
+    if (!reason)
+        return error_answer(
+            400, "bad_request", "a pause needs a reason",
+            fmt::format(
+                R"(send {{"reason": "…"}}, at most {} bytes: whoever finds it paused will ask)", reason_bytes_max));
+    if (!with.store.pause(job, actor, *reason)) return no_job(with, job);
+    log::event(log::level::warn, "job paused", {{"job", job}, {"by", actor}, {"reason", *reason}});
+    return json_answer(200, {{"success", true}, {"job", job}, {"paused", true}});
+}
+
+http_response resume_job(services& with, const std::string& job, const std::string& actor) {
+    const auto was_paused = with.store.resume(job);
+    if (!was_paused) return no_job(with, job);
+    if (*was_paused) log::event(log::level::info, "job resumed", {{"job", job}, {"by", actor}});
+    return json_answer(200, {{"success", true}, {"job", job}, {"paused", false}});
+}
+
+} // namespace tidesync::worker

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "worker/http.hpp"
+#include "worker/routes.hpp"
+
+#include <string>
+
+/// What people do to runs and jobs over HTTP. Each change is written to the log with who asked for it.
+namespace tidesync::worker {
+
+[[nodiscard]] http_response list_jobs(services&);
+
+/// 202 while a worker still has to notice, 200 when it is done, 409 for a run that has ended.
+[[nodiscard]] http_response cancel_run(services&, const std::string& run_id, const std::string& actor);
+
+/// A new run that makes up for a dead or cancelled one. 202 with the new run.
+[[nodiscard]] http_response retry_run(services&, const std::string& run_id, const std::string& actor);
+
+/// @param body  `{"reason": "…"}`
+[[nodiscard]] http_response
+pause_job(services&, const std::string& job, const std::string& actor, const std::string& body);
+[[nodiscard]] http_response resume_job(services&, const std::string& job, const std::string& actor);
+
+} // namespace tidesync::worker

@@ -1,0 +1,124 @@
+#pragma once
+
+#include "jobs/outcome.hpp"
+#include "jobs/report.hpp"
+#include "worker/failure_callback.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What the run store is asked and what it tells.
+namespace tidesync::worker {
+
+/// What a message does that comes while a run of its job is active.
+enum class overlap {
+    forbid,    ///< it belongs to that run
+    queue_one, ///< it makes one more run, afterwards; further ones belong to that
+};
+
+/// What a job is to the run store.
+struct job_rules {
+    std::string name;
+    worker::overlap overlap = overlap::forbid;
+    std::chrono::seconds slot_every{6 * 3600}; ///< between two ticks of its schedule, counted from 1970, UTC
+};
+
+/// Which message a request is, when it is one.
+struct message_key {
+    std::string source; ///< `qstash`, or `manual` for an Idempotency-Key
+    std::string message_id;
+    std::string jti; ///< signed, unlike the message id: the first message id seen with it keeps it. Empty for a person
+    std::int64_t expires_at = 0; ///< of the token, unix seconds
+    std::string body_sha256;     ///< hex
+};
+
+struct run_request {
+    std::string job;
+    std::string trigger; ///< qstash, manual, cronjob or redrive
+    std::string actor;   ///< who asked; goes into the history
+    bool dry_run = false;
+    std::optional<message_key> message{};
+    std::chrono::seconds time_for_all{24 * 3600}; ///< from now to the end of its last attempt
+    std::string retry_of{};                       ///< redrive: the run that it makes up for
+};
+
+/// A run that this worker now holds.
+struct claimed_run {
+    std::string run_id;
+    std::string job;
+    std::int64_t lease_token = 0;
+    int attempt = 0;
+    bool dry_run = false;
+};
+
+enum class decision {
+    created,      ///< a new run, which may start at once
+    queued,       ///< a new run, which starts when the active one has ended
+    attached,     ///< a message seen before: its run, whatever became of it
+    coalesced,    ///< a new request that an active or queued run serves
+    skipped,      ///< the job is paused: a run that only says so
+    replayed,     ///< a token seen before with another message id
+    body_differs, ///< a message id seen before with another body
+};
+
+/// As documents and metrics write it, equal to the enumerator.
+[[nodiscard]] std::string_view to_string(decision) noexcept;
+
+/// A run as it is shown.
+struct run_view {
+    std::string run_id;
+    std::string job;
+    std::string state; ///< queued, running, retry_wait, succeeded, dead, cancelled, skipped
+    std::string trigger;
+    std::string actor;
+    bool dry_run = false;
+    bool alive = false; ///< running, and its worker still beats
+    int attempt = 0;
+    int crashes = 0;          ///< workers that fell silent over it
+    std::string retry_of;     ///< the run that it makes up for
+    std::string cancelled_by; ///< who wants it cancelled, whether it is already or not
+    std::string created_at;   ///< ISO 8601, UTC
+    std::string run_after;    ///< when the next attempt may start, of retry_wait
+    std::string started_at;
+    std::string finished_at;
+    std::vector<std::string> messages; ///< ids of the messages that asked for it, the first 20
+    nlohmann::json progress;
+    nlohmann::json error; ///< {code, message, hint} or null
+    std::optional<jobs::report> report;
+    std::optional<delivery_alarm> alarm; ///< the latest of its messages that QStash gave up
+
+    [[nodiscard]] bool is_over() const { return state != "queued" && state != "running" && state != "retry_wait"; }
+};
+
+struct acceptance {
+    decision what = decision::created;
+    std::string run_id{};
+    std::optional<claimed_run> claimed{}; ///< for created, when it was asked for
+    std::optional<run_view> ended{};      ///< for attached, when the run has ended: what its answer needs
+};
+
+/// How an attempt ended.
+struct run_end {
+    enum class kind { succeeded, retry, dead, cancelled, released };
+    kind how = kind::succeeded;
+    std::chrono::milliseconds after{}; ///< of retry: until the next attempt
+};
+
+/// A job as it is shown.
+struct job_view {
+    std::string name;
+    std::string overlap;
+    std::string paused_at; ///< empty when it is not paused
+    std::string paused_by;
+    std::string paused_reason;
+    std::string last_success; ///< when the last run that wrote ended well
+    std::string at_work;      ///< run id of what runs or waits for its next attempt
+    std::string in_line;      ///< run id of what starts after it
+};
+
+} // namespace tidesync::worker
