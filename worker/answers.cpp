@@ -40,6 +40,10 @@ http_response dead_answer(const run_view& run, bool from_qstash) {
 http_response skipped_answer(const run_view& run, decision what, bool from_qstash) {
     const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
     const auto message = error.value("message", "the job is paused");
+    if (!from_qstash && what == decision::attached) // an Idempotency-Key that was sent before
+        return error_answer(
+            409, error.value("code", "paused"), fmt::format("the run of this key was skipped then: {}", message),
+            fmt::format("POST /api/runs/{}/retry makes up for it, or take a new key", run.run_id), run.run_id);
     if (!from_qstash)
         return error_answer(409, error.value("code", "paused"), message, error.value("hint", "resume it"), run.run_id);
     return json_answer(

@@ -2,6 +2,7 @@
 
 #include "worker/answers.hpp"
 #include "worker/exit_code.hpp"
+#include "worker/runs.hpp"
 #include "worker/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -101,7 +102,7 @@ void add_runs(CLI::App* runs, command& result) {
     };
     add("show", "Show one run with all that is known about it", command::verb::show_run);
     add("cancel", "Stop a run, or take it out of the line; production stays as it was", command::verb::cancel_run);
-    add("retry", "Make a new run for one that is dead or was cancelled", command::verb::retry_run);
+    add("retry", "Make a new run for one that is dead, cancelled or skipped", command::verb::retry_run);
 }
 
 /// What could not be parsed may have stopped before the flag, so that the words themselves are looked at.
@@ -168,6 +169,10 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         with_json(add("runs", "List the latest runs; or show, cancel and retry one", command::verb::runs)), result);
     with_json(with_job(add("pause", "Let a job start nothing until it is resumed", command::verb::pause)))
         ->add_option("--reason", result.reason, "Why: whoever finds it paused will ask")
+        ->check([](const std::string& reason) {
+            const bool fits = !reason.empty() && reason.size() <= pause_reason_bytes_max;
+            return fits ? std::string{} : fmt::format("expected 1 to {} bytes", pause_reason_bytes_max);
+        })
         ->required();
     with_json(with_job(add("resume", "Let a paused job start again", command::verb::resume)));
     auto* ensure = with_json(with_job(

@@ -1,8 +1,10 @@
 #include "worker/commands.hpp"
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
+#include "jobs/stores/postgres/failure.hpp"
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
+#include "worker/printable.hpp"
 #include "worker/progress_bar.hpp"
 #include "worker/report_text.hpp"
 #include "worker/run_queue.hpp"
@@ -18,11 +20,15 @@ namespace tidesync::worker {
 namespace {
 
 std::atomic<bool> interrupted{false};
+std::atomic<bool> terminated{false};
 
-/// Lets Ctrl-C and SIGTERM end a run in order: rolled back, and written down as cancelled.
+/// Lets both end a run in order, rolled back: Ctrl-C for good, SIGTERM for another worker to go on with.
 void catch_interrupts() {
     struct sigaction action{};
-    action.sa_handler = [](int) { interrupted = true; };
+    action.sa_handler = [](int signal) {
+        if (signal == SIGTERM) terminated = true;
+        interrupted = true;
+    };
     action.sa_flags = static_cast<int>(SA_RESETHAND); // the second one ends the process at once
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
@@ -49,7 +55,7 @@ std::string verdict(const run_view& run, const jobs::report& report) {
 exit_code show_end(const run_view& run, const command& command) {
     if (run.state != "succeeded") {
         const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
-        const auto message = error.value("message", "the run is " + run.state);
+        const auto message = printable(error.value("message", "the run is " + run.state));
         const auto hint = error.value("hint", "see `tidesync runs`");
         explain_failure(command, error.value("code", run.state), message, hint, run.run_id);
         return exit_code::failed;
@@ -72,7 +78,7 @@ public:
         : job_{make_job(config)}
         , store_{config.run_store, config.lease}
         , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_} {
-        store_.register_job(config.job);
+        store_.register_job(config.job, run_store::rules::keep);
     }
 
     run_store& store() { return store_; }
@@ -88,35 +94,44 @@ public:
     /// @returns nothing when Ctrl-C ended the waiting
     std::optional<run_view> await(const std::string& run_id, bool ours) {
         run_queue queue{store_, runs_, name_, {}};
-        bool told = false;
-        for (std::string state;;) {
-            if (interrupted && !told) {
-                told = true;
-                runs_.interrupt(run_id);
-                if (!ours) break;
-                static_cast<void>(store_.cancel(run_id, "command line"));
-            }
-            const auto run = store_.find(run_id);
-            if (!run) throw std::runtime_error{"the run is not in the run store any more"};
-            if (run->is_over()) {
+        bool cancelled = false;
+        std::string state;
+        auto answered = std::chrono::steady_clock::now();
+        std::optional<run_view> run;
+        while (!run || !run->is_over()) {
+            if (interrupted && (terminated || !ours)) {
                 bar_.finish();
-                return run;
+                return std::nullopt; // what we work on is given back
             }
-            if (run->state != state) say_state(*run);
-            state = run->state;
+            try {
+                if (interrupted && !cancelled) {
+                    runs_.interrupt(run_id);
+                    static_cast<void>(store_.cancel(run_id, "command line"));
+                    cancelled = true;
+                }
+                run = store_.find(run_id);
+                if (!run) throw std::runtime_error{"the run is not in the run store any more"};
+                answered = std::chrono::steady_clock::now();
+                if (run->state != state) say_state(*run);
+                state = run->state;
+            } catch (const postgres::error&) { // the heartbeat decides how long the work itself may go on
+                if (std::chrono::steady_clock::now() - answered > store_patience) throw;
+            }
             std::this_thread::sleep_for(std::chrono::milliseconds{200});
         }
         bar_.finish();
-        return std::nullopt;
+        return run;
     }
 
 private:
+    static constexpr std::chrono::minutes store_patience{2};
+
     static void say_state(const run_view& run) {
         if (run.state == "queued") fmt::print(stderr, "waiting for its turn: {}\n", run.run_id);
         if (run.state == "retry_wait")
             fmt::print(
                 stderr, "will be tried again at {}: {}\n", run.run_after,
-                run.error.is_object() ? run.error.value("message", "") : "");
+                run.error.is_object() ? printable(run.error.value("message", "")) : "");
     }
 
     std::string name_ = process_name();
@@ -126,15 +141,27 @@ private:
     runner runs_;
 };
 
+exit_code leave(const command& command, const std::string& run_id) {
+    explain_failure(
+        command, "stopped", "the run goes on without this command, as soon as a worker is there",
+        fmt::format("`tidesync runs cancel {}` ends it", run_id), run_id);
+    return exit_code::failed;
+}
+
 /// Why `ensure` did what it did, in one line.
 std::string told(const run_store::fallback& found) {
     switch (found.what) {
     case run_store::fallback::kind::served:
+        if (found.run.state == "dead")
+            return fmt::format(
+                "slot {} had its run, which is dead: `tidesync runs show {}` says why, `runs retry` makes up for it",
+                found.slot, found.run.run_id);
         return fmt::format(
-            "nothing to do: slot {} is served by run {} ({}, {})", found.slot, found.run.run_id, found.run.trigger,
-            found.run.state);
+            "{}: slot {} is served by run {} ({}, {})", found.run.is_over() ? "nothing to do" : "under way", found.slot,
+            found.run.run_id, found.run.trigger, found.run.state);
     case run_store::fallback::kind::paused:
-        return fmt::format("nothing to do: the job is paused by {}: {}", found.paused_by, found.paused_reason);
+        return fmt::format(
+            "nothing to do: the job is paused by {}: {}", printable(found.paused_by), printable(found.paused_reason));
     case run_store::fallback::kind::created:
         break;
     }
@@ -145,7 +172,7 @@ nlohmann::ordered_json fallback_document(const run_store::fallback& found) {
     const bool served = found.what == run_store::fallback::kind::served;
     const bool paused = found.what == run_store::fallback::kind::paused;
     nlohmann::ordered_json document{
-        {"success", true},
+        {"success", found.run.state != "dead"},
         {"decision", served   ? "served"
                      : paused ? "paused"
                               : "created"},
@@ -172,10 +199,7 @@ exit_code run_job(const command& command) {
     if (accepted.what == decision::coalesced)
         fmt::print(stderr, "a run waits in line already and will do: {}\n", accepted.run_id);
     const auto run = worker.await(accepted.run_id, accepted.what != decision::coalesced);
-    if (run) return show_end(*run, command);
-    explain_failure(
-        command, "stopped", "the run goes on without this command", "`tidesync runs cancel` ends it", accepted.run_id);
-    return exit_code::failed;
+    return run ? show_end(*run, command) : leave(command, accepted.run_id);
 }
 
 exit_code ensure_slot(const command& command) {
@@ -190,12 +214,15 @@ exit_code ensure_slot(const command& command) {
          .message = {},
          .time_for_all = config->run_deadline});
     fmt::print(stderr, "{}\n", told(found));
-    if (found.what != run_store::fallback::kind::created || !command.wait) {
-        if (command.json) print(fallback_document(found));
-        return exit_code::in_step;
+    const bool paused = found.what == run_store::fallback::kind::paused;
+    const bool made = found.what == run_store::fallback::kind::created;
+    // Somebody may be at it, or have left it: with a hand more it ends, and until then nothing is served.
+    if (command.wait && !paused && !found.run.is_over()) {
+        const auto run = worker.await(found.run.run_id, made);
+        return run ? show_end(*run, command) : leave(command, found.run.run_id);
     }
-    const auto run = worker.await(found.run.run_id, true);
-    return run ? show_end(*run, command) : exit_code::failed;
+    if (command.json) print(fallback_document(found));
+    return found.run.state == "dead" ? exit_code::failed : exit_code::in_step;
 }
 
 exit_code check_job(const command& command) {

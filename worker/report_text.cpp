@@ -83,14 +83,14 @@ std::string runs_table(const std::vector<run_view>& runs) {
     std::string text = aligned(lines, false, false);
     for (const auto& run : runs)
         if (run.state == "dead" && run.error.is_object())
-            text += fmt::format("  {}: {}\n", run.run_id.substr(0, 8), run.error.value("message", ""));
+            text += fmt::format("  {}: {}\n", run.run_id.substr(0, 8), printable(run.error.value("message", "")));
     return text;
 }
 
 std::string run_text(const run_view& run) {
     std::string text;
     const auto line = [&](std::string_view name, const std::string& value) {
-        if (!value.empty()) text += fmt::format("  {:<12}{}\n", name, value);
+        if (!value.empty()) text += fmt::format("  {:<12}{}\n", name, printable(value));
     };
     line("run", run.run_id);
     line("job", run.job + (run.dry_run ? " (dry run)" : ""));
@@ -103,7 +103,9 @@ std::string run_text(const run_view& run) {
     line("finished", run.finished_at);
     line("next try", run.run_after);
     if (run.attempt > 1 || run.crashes > 0)
-        line("attempts", fmt::format("{}, of which {} lost their worker", run.attempt, run.crashes));
+        line(
+            "attempts",
+            fmt::format("{}, of which {} lost their worker", std::max(run.attempt, 0) + run.crashes, run.crashes));
     line("cancelled by", run.cancelled_by);
     if (run.progress.is_object()) line("progress", run.progress.dump());
     if (run.error.is_object()) {

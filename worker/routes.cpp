@@ -163,20 +163,6 @@ run_request request_for(const call& call, const std::string& job, const trigger_
     return request;
 }
 
-/// The run that was just accepted. It is stored: when the store does not answer now, all that is known is that it
-/// waits.
-run_view look_at(run_store& store, const std::string& run_id) {
-    try {
-        if (auto run = store.find(run_id)) return std::move(*run);
-    } catch (const postgres::error& e) {
-        log::event(log::level::warn, "a stored run could not be read", {{"run", run_id}, {"error", e.what()}});
-    }
-    run_view run;
-    run.run_id = run_id;
-    run.state = "queued";
-    return run;
-}
-
 /// Waits for the end of a run that was just made, here or wherever its next attempt is made.
 run_view await_end(services& with, const std::string& run_id) {
     constexpr std::chrono::milliseconds look_every{500};
@@ -185,7 +171,7 @@ run_view await_end(services& with, const std::string& run_id) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() > 0) with.runs.wait(run_id, left);
-        auto run = look_at(with.store, run_id);
+        auto run = look_at_accepted(with.store, run_id);
         if (run.is_over() || with.draining || std::chrono::steady_clock::now() + look_every > until) return run;
         std::this_thread::sleep_for(look_every);
     }
@@ -194,7 +180,7 @@ run_view await_end(services& with, const std::string& run_id) {
 /// What a caller may name a trigger with, so that sending it again makes no second run.
 bool is_usable_key(std::string_view key) {
     constexpr std::size_t bytes_max = 255;
-    return key.size() <= bytes_max && qstash::is_visible(key);
+    return !key.empty() && key.size() <= bytes_max && qstash::is_visible(key);
 }
 
 http_response trigger(call& call, const std::string& job) {
@@ -214,8 +200,8 @@ http_response trigger(call& call, const std::string& job) {
         count("rejected");
         return impossible(from_qstash, 400, "bad_request", parameters.problem, trigger_parameters_hint);
     }
-    if (!from_qstash &&
-        (call.request.count("idempotency-key") > 1 || !is_usable_key(call.request.header("idempotency-key")))) {
+    const auto keys = call.request.count("idempotency-key");
+    if (!from_qstash && keys > 0 && (keys > 1 || !is_usable_key(call.request.header("idempotency-key")))) {
         count("rejected");
         return error_answer(
             400, "bad_request", "the Idempotency-Key cannot be used", "send one, of at most 255 visible characters");
@@ -250,7 +236,7 @@ http_response trigger(call& call, const std::string& job) {
     // Only the delivery that made a run waits for it: a short run answers with its statistics.
     const auto run = accepted.ended                       ? std::move(*accepted.ended)
                      : accepted.what == decision::created ? await_end(call.with, accepted.run_id)
-                                                          : look_at(call.with.store, accepted.run_id);
+                                                          : look_at_accepted(call.with.store, accepted.run_id);
     const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
     return run_answer(run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
 }
@@ -317,7 +303,9 @@ http_response show_schedules(call& call) { return list_schedules(call.with); }
 http_response change_schedules(call& call) { return change_schedule(call.with, call.request); }
 
 http_response live(call& call) {
-    if (call.with.last_turn && std::chrono::steady_clock::now() - call.with.last_turn() > turn_time_max)
+    // A worker that drains takes no more runs: its loops stand still as they should.
+    if (!call.with.draining && call.with.last_turn &&
+        std::chrono::steady_clock::now() - call.with.last_turn() > turn_time_max)
         return error_answer(
             503, "stuck", fmt::format("no loop has gone round for {} s", turn_time_max.count()), "restart this worker");
     return json_answer(200, {{"status", "alive"}});

@@ -29,8 +29,9 @@ struct services {
     std::function<std::chrono::steady_clock::time_point()> last_turn{}; ///< of the loops that bring runs; may be empty
 };
 
-/// Loops that did not go round for so long are stuck: a turn with a store that is away takes a quarter of it at most.
-inline constexpr std::chrono::seconds turn_time_max{60};
+/// Loops that did not go round for so long are stuck. A turn with a store whose packets vanish takes up to 50 s: a kept
+/// connection is given up after 20 s, a new one after 10 s, and one turn may ask three times.
+inline constexpr std::chrono::seconds turn_time_max{120};
 
 /// Where the main job is started.
 inline constexpr std::string_view sync_path = "/api/background/sync/slave-to-prod";

@@ -1,6 +1,7 @@
 #include "worker/commands.hpp"
 
 #include "worker/answers.hpp"
+#include "worker/printable.hpp"
 #include "worker/redrive.hpp"
 #include "worker/report_text.hpp"
 #include "worker/run_store.hpp"
@@ -31,7 +32,8 @@ exit_code done(const command& command, const nlohmann::ordered_json& document, c
 
 exit_code no_run(const command& command) {
     explain_failure(
-        command, "not_found", fmt::format("there is no run {}", command.run_id), "`tidesync runs` lists the latest");
+        command, "not_found", fmt::format("there is no run {}", printable(command.run_id, 80)),
+        "`tidesync runs` lists the latest");
     return exit_code::failed;
 }
 
@@ -110,7 +112,8 @@ exit_code retry_run(const command& command) {
     if (accepted.what == decision::skipped) {
         const auto made = store.find(accepted.run_id);
         explain_failure(
-            command, "paused", made ? made->error.value("message", "the job is paused") : "the job is paused",
+            command, "paused",
+            made ? printable(made->error.value("message", "the job is paused")) : "the job is paused",
             fmt::format("`tidesync resume {}` first", old->job), accepted.run_id);
         return exit_code::failed;
     }

@@ -12,6 +12,7 @@ using clock = std::chrono::steady_clock;
 
 constexpr int rows_at_once = 50;
 constexpr std::chrono::hours prune_every{1};
+constexpr std::chrono::seconds look_at_least_every{10};
 
 /// A fifth more or less, so that the workers of one store do not all come at once.
 std::chrono::milliseconds about(std::chrono::milliseconds time) {
@@ -104,13 +105,14 @@ void run_queue::tend_runs(const std::stop_token& stop) {
                 log::event(log::level::error, "run passed its deadline", {{"run", run.run_id}, {"job", run.job}});
         });
         if (clock::now() >= next_prune) {
+            next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
             turn("forgetting old runs", [&] {
                 const auto forgotten = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
-                if (forgotten < rows_at_once) next_prune = clock::now() + prune_every;
+                next_prune = forgotten < rows_at_once ? clock::now() + prune_every : clock::now();
             });
         }
         tended_at_ = clock::now().time_since_epoch().count();
-        rest(about(store_.lease() / 6), stop, false);
+        rest(about(std::min<std::chrono::milliseconds>(store_.lease() / 6, look_at_least_every)), stop, false);
     }
 }
 

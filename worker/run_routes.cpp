@@ -1,5 +1,6 @@
 #include "worker/run_routes.hpp"
 
+#include "jobs/stores/postgres/failure.hpp"
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
 #include "worker/redrive.hpp"
@@ -10,8 +11,6 @@
 namespace tidesync::worker {
 
 namespace {
-
-constexpr std::size_t reason_bytes_max = 500;
 
 http_response no_run() {
     return error_answer(404, "not_found", "there is no such run", "GET /api/runs lists the latest");
@@ -30,11 +29,23 @@ std::optional<std::string> reason_in(const std::string& body) {
     const auto& reason = document.at("reason");
     if (!reason.is_string()) return std::nullopt;
     auto text = reason.get<std::string>();
-    if (text.empty() || text.size() > reason_bytes_max) return std::nullopt;
+    if (text.empty() || text.size() > pause_reason_bytes_max) return std::nullopt;
     return text;
 }
 
 } // namespace
+
+run_view look_at_accepted(run_store& store, const std::string& run_id) {
+    try {
+        if (auto run = store.find(run_id)) return std::move(*run);
+    } catch (const postgres::error& e) {
+        log::event(log::level::warn, "a stored run could not be read", {{"run", run_id}, {"error", e.what()}});
+    }
+    run_view run;
+    run.run_id = run_id;
+    run.state = "queued";
+    return run;
+}
 
 http_response list_jobs(services& with) {
     nlohmann::ordered_json jobs = nlohmann::ordered_json::array();
@@ -68,9 +79,7 @@ http_response retry_run(services& with, const std::string& run_id, const std::st
     log::event(
         log::level::info, "run made up for",
         {{"run", accepted.run_id}, {"retry_of", run_id}, {"by", actor}, {"decision", to_string(accepted.what)}});
-    const auto run = with.store.find(accepted.run_id);
-    if (!run) return no_run();
-    return run_answer(*run, accepted.what, "manual", false);
+    return run_answer(look_at_accepted(with.store, accepted.run_id), accepted.what, "manual", false);
 }
 
 http_response pause_job(services& with, const std::string& job, const std::string& actor, const std::string& body) {
@@ -79,7 +88,8 @@ http_response pause_job(services& with, const std::string& job, const std::strin
         return error_answer(
             400, "bad_request", "a pause needs a reason",
             fmt::format(
-                R"(send {{"reason": "…"}}, at most {} bytes: whoever finds it paused will ask)", reason_bytes_max));
+                R"(send {{"reason": "…"}}, at most {} bytes: whoever finds it paused will ask)",
+                pause_reason_bytes_max));
     if (!with.store.pause(job, actor, *reason)) return no_job(with, job);
     log::event(log::level::warn, "job paused", {{"job", job}, {"by", actor}, {"reason", *reason}});
     return json_answer(200, {{"success", true}, {"job", job}, {"paused", true}});

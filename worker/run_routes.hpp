@@ -8,12 +8,15 @@
 /// What people do to runs and jobs over HTTP. Each change is written to the log with who asked for it.
 namespace tidesync::worker {
 
+/// A run that was just accepted. It is stored: when the store does not answer now, all that is known is that it waits.
+[[nodiscard]] run_view look_at_accepted(run_store&, const std::string& run_id);
+
 [[nodiscard]] http_response list_jobs(services&);
 
 /// 202 while a worker still has to notice, 200 when it is done, 409 for a run that has ended.
 [[nodiscard]] http_response cancel_run(services&, const std::string& run_id, const std::string& actor);
 
-/// A new run that makes up for a dead or cancelled one. 202 with the new run.
+/// A new run that makes up for one that is dead, cancelled or skipped. 202 with the new run.
 [[nodiscard]] http_response retry_run(services&, const std::string& run_id, const std::string& actor);
 
 /// @param body  `{"reason": "…"}`

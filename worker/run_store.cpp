@@ -56,11 +56,11 @@ run_store::run_store(postgres::address where, std::chrono::milliseconds lease)
     , transactions_{std::string{side}, where}
     , beats_{std::string{side}, std::move(where), beating_connections} {}
 
-void run_store::register_job(const job_rules& rules) {
+void run_store::register_job(const job_rules& job, rules whose) {
     transactions_.run("registering a job", [&](auto& transaction) {
         postgres::query(
-            transaction, sql::register_job.text, rules.name,
-            rules.overlap == overlap::queue_one ? "queue_one" : "forbid", static_cast<int>(rules.slot_every.count()));
+            transaction, sql::register_job.text, job.name, job.overlap == overlap::queue_one ? "queue_one" : "forbid",
+            static_cast<int>(job.slot_every.count()), whose == rules::set);
     });
 }
 

@@ -25,7 +25,12 @@ public:
 
     [[nodiscard]] std::chrono::milliseconds lease() const { return lease_; }
 
-    void register_job(const job_rules&);
+    enum class rules {
+        set, ///< what this process was told counts from now on
+        keep ///< the job's own stay, where it is known already
+    };
+    /// Makes a job known.
+    void register_job(const job_rules&, rules = rules::set);
 
     // -- asking for a run: run_store_accept.cpp
 

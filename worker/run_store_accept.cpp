@@ -116,16 +116,16 @@ run_store::fallback run_store::ensure(const run_request& request) {
     return transactions_.get("looking after a slot", [&](pqxx::transaction_base& transaction) -> fallback {
         const auto job = lock_job(transaction, request.job);
         fallback result{.slot = job.slot, .paused_by = job.paused_by, .paused_reason = job.paused_reason};
+        if (!job.paused_by.empty()) {
+            result.what = fallback::kind::paused;
+            return result;
+        }
         const auto served = postgres::query(transaction, sql::find_served_slot.text, request.job, job.slot);
         if (!served.empty()) {
             result.what = fallback::kind::served;
             result.run.run_id = rows::text_or_empty(served[0], "run_id");
             result.run.state = rows::text_or_empty(served[0], "state");
             result.run.trigger = rows::text_or_empty(served[0], "trigger");
-            return result;
-        }
-        if (!job.paused_by.empty()) {
-            result.what = fallback::kind::paused;
             return result;
         }
         result.run.run_id = create(transaction, request, "queued", job.slot);

@@ -80,6 +80,7 @@ run_view view_of(const pqxx::row& row) {
 std::optional<claimed_run> claim(
     pqxx::transaction_base& transaction, const std::string& worker, std::chrono::milliseconds lease,
     const std::vector<std::string>& jobs, const std::string& run_id) {
+    const auto asked = std::chrono::steady_clock::now();
     const auto found = postgres::query(
         transaction, sql::claim_run.text, worker, lease.count(), array_of(jobs),
         run_id.empty() ? nullptr : run_id.c_str());
@@ -89,7 +90,8 @@ std::optional<claimed_run> claim(
         .job = found[0]["job"].as<std::string>(),
         .lease_token = found[0]["lease_token"].as<std::int64_t>(),
         .attempt = found[0]["attempt"].as<int>(),
-        .dry_run = found[0]["dry_run"].as<bool>()};
+        .dry_run = found[0]["dry_run"].as<bool>(),
+        .asked = asked};
 }
 
 std::string array_of(const std::vector<std::string>& texts) {

@@ -71,12 +71,14 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
 struct runner::active_run {
     active_run(claimed_run run, jobs::progress_sink* audience)
         : claim{std::move(run)}
-        , progress{audience} {}
+        , progress{audience}
+        , last_beat{(claim.asked == clock::time_point{} ? clock::now() : claim.asked).time_since_epoch().count()} {}
 
     claimed_run claim;
     progress_keeper progress;
     std::stop_source stop;
     std::atomic<stop_reason> reason{stop_reason::none};
+    std::atomic<clock::rep> last_beat; ///< when the last one that got through was sent
     std::atomic<bool> beats_fail{false};
     clock::time_point started = clock::now();
     bool over = false;   ///< guarded by the runner's mutex
@@ -159,6 +161,8 @@ void runner::work(active_run& run) {
         {{"run", run.claim.run_id}, {"job", run.claim.job}, {"attempt", run.claim.attempt}});
     {
         const std::jthread heart{[this, &run](const std::stop_token& over) { beat(run, over); }};
+        // A beat may hang for longer than the lease lasts: the clock is looked at by somebody else.
+        const std::jthread watcher{[this, &run](const std::stop_token& over) { watch(run, over); }};
         finish(run, try_job(run));
     }
     {
@@ -166,29 +170,35 @@ void runner::work(active_run& run) {
         run.over = true;
         ended_.notify_all();
     }
+    const std::scoped_lock lock{then_mutex_};
     if (then_) then_();
 }
 
-void runner::beat(active_run& run, const std::stop_token& over) {
+void runner::watch(active_run& run, const std::stop_token& over) {
     const auto every = store_.lease() / 6;
-    const auto self_fence_after = store_.lease() - every; // without a beat by then, somebody else may soon take over
-    auto last_beat = clock::now();
     while (!over.stop_requested()) {
-        pause(every, over);
-        if (over.stop_requested()) return;
+        const auto silent = clock::now().time_since_epoch() - clock::duration{run.last_beat.load()};
+        run.beats_fail = silent > 2 * every + std::chrono::seconds{1};
+        // Without a beat until then, somebody else may soon take over.
+        if (silent > store_.lease() - every) stop(run, stop_reason::lease_lost);
         if (clock::now() - run.started > limits_.run_time) stop(run, stop_reason::time_limit);
+        pause(every / 6, over);
+    }
+}
+
+void runner::beat(active_run& run, const std::stop_token& over) {
+    while (!over.stop_requested()) {
+        pause(store_.lease() / 6, over);
+        if (over.stop_requested()) return;
         const auto sent = clock::now();
         try {
             const auto told = store_.heartbeat(run.claim, run.progress.latest());
-            last_beat = sent;
-            run.beats_fail = false;
+            run.last_beat = sent.time_since_epoch().count();
             if (!told.held) stop(run, stop_reason::lease_lost);
             if (told.cancelled) stop(run, stop_reason::cancelled);
             if (told.late) stop(run, stop_reason::deadline);
         } catch (const std::exception& e) {
-            run.beats_fail = true;
             log::event(log::level::warn, "heartbeat failed", {{"run", run.claim.run_id}, {"error", e.what()}});
-            if (clock::now() - last_beat > self_fence_after) stop(run, stop_reason::lease_lost);
         }
     }
 }
@@ -246,7 +256,9 @@ void runner::finish(active_run& run, const jobs::result& result) {
                 fmt::format("the run took longer than {} s and was rolled back", limits_.run_time.count()),
                 "raise run_time_limit_s in tidesync.yaml, or find what is slow"};
             break;
-        case stop_reason::lease_lost:
+        case stop_reason::lease_lost: // should nobody have taken it yet, it is anybody's again
+            how.how = run_end::kind::released;
+            break;
         case stop_reason::none:
             break;
         }

@@ -43,8 +43,11 @@ public:
     /// @returns false when it still goes on after `patience`
     bool wait(const std::string& run_id, std::chrono::milliseconds patience);
 
-    /// Called, from any thread, when an attempt has ended. Set before the first start.
-    void when_one_ends(std::function<void()> then) { then_ = std::move(then); }
+    /// Called, from any thread, when an attempt has ended. Waits for a call that is under way.
+    void when_one_ends(std::function<void()> then) {
+        const std::scoped_lock lock{then_mutex_};
+        then_ = std::move(then);
+    }
 
     /// Lets what runs finish within `patience`, then stops it: it is rolled back and released for another worker.
     void drain(std::chrono::milliseconds patience);
@@ -58,6 +61,7 @@ private:
 
     void work(active_run&);
     void beat(active_run&, const std::stop_token&);
+    void watch(active_run&, const std::stop_token&);
     jobs::result try_job(active_run&);
     void finish(active_run&, const jobs::result&);
     void stop(active_run&, stop_reason);
@@ -67,6 +71,7 @@ private:
     std::vector<std::string> names_;
     limits limits_;
     jobs::progress_sink* audience_;
+    std::mutex then_mutex_;
     std::function<void()> then_;
     mutable std::mutex mutex_;
     std::condition_variable ended_;

@@ -21,6 +21,9 @@ enum class overlap {
     queue_one, ///< it makes one more run, afterwards; further ones belong to that
 };
 
+/// Why a job is paused; a longer reason is refused.
+inline constexpr std::size_t pause_reason_bytes_max = 500;
+
 /// What a job is to the run store.
 struct job_rules {
     std::string name;
@@ -54,6 +57,7 @@ struct claimed_run {
     std::int64_t lease_token = 0;
     int attempt = 0;
     bool dry_run = false;
+    std::chrono::steady_clock::time_point asked{}; ///< when the claim was sent: the lease began no earlier
 };
 
 enum class decision {

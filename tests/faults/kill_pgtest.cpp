@@ -147,7 +147,7 @@ TEST_CASE("a run whose worker was killed is taken up by another one, by itself a
     CHECK(answer.body.find(run_id) != std::string::npos);
     CHECK(fingerprint(databases.production) == wanted);
     CHECK(
-        databases.production.value("SELECT string_agg(outcome, ',' ORDER BY n) FROM tidesync.attempt") ==
+        databases.production.value("SELECT string_agg(outcome, ',' ORDER BY lease_token) FROM tidesync.attempt") ==
         "lost,succeeded");
     CHECK(databases.production.value("SELECT count(*) FROM tidesync.run") == "1");
 }

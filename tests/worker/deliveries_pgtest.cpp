@@ -256,6 +256,7 @@ TEST_CASE(
     CHECK(json(trigger("deploy-43")).at("decision") == "coalesced");
     CHECK(trigger("deploy-42", R"({"dry_run": true})").status == 409);
     CHECK(trigger(std::string(300, 'k')).status == 400);
+    CHECK(trigger("").status == 400); // a variable that was not set
     row.let_go();
     CHECK(eventually([&] { return trigger("deploy-42").status == 200; })); // done, and told so ever after
     CHECK(f.runs() == "2");

@@ -113,6 +113,8 @@ TEST_CASE("a worker whose loops stand still is not alive", "[worker][metrics]") 
     const auto stuck = f.ask("GET", "/livez");
     CHECK(stuck.status == 503);
     CHECK(stuck.body.find("\"stuck\"") != std::string::npos);
+    f.with.draining = true; // then they stand still as they should
+    CHECK(f.ask("GET", "/livez").status == 200);
 }
 
 TEST_CASE("a genuine signature is counted for the key that made it", "[worker][metrics]") {

@@ -113,11 +113,13 @@ TEST_CASE("a paused job is not run, and everybody sees why", "[worker][commands]
     const fixture f;
     CHECK(contains(f.tell({"pause", "slave-to-prod", "--reason", "x"}).err, "no worker has ever served"));
     REQUIRE(f.tell({"run", "slave-to-prod", "--dry-run"}).status == 0);
-    CHECK(run_tidesync({"pause", "slave-to-prod"}, f.environment).status == 64);
+    CHECK(process{{tidesync_binary(), "pause", "slave-to-prod", "--reason", ""}, f.environment}.wait(20s) == 64);
     REQUIRE(f.tell({"pause", "slave-to-prod", "--reason", "schema\nchange"}).status == 0);
     const auto run = f.tell({"run", "slave-to-prod"});
     CHECK(run.status == 3);
     CHECK(contains(run.err, "tidesync resume slave-to-prod"));
+    CHECK(contains(run.err, "schema?change"));
+    CHECK(contains(f.tell({"runs", "show", f.latest("run_id")}).out, "schema?change"));
     CHECK(contains(f.tell({"runs"}).out, "is paused since"));
     CHECK(contains(f.tell({"runs"}).out, "schema?change"));
     const auto ensured = f.tell({"ensure", "slave-to-prod", "--wait"});
@@ -146,7 +148,43 @@ TEST_CASE("ensure runs a slot that nobody served, once, and says why it did or d
         "started_at = started_at - interval '6 hours'; ALTER TABLE item ADD CHECK (id <> 11)");
     f.databases.slave.run("INSERT INTO item VALUES (11, 'n')");
     CHECK(f.tell({"ensure", "slave-to-prod", "--wait"}).status == 3);
-    CHECK(f.tell({"ensure", "slave-to-prod", "--wait"}).status == 0); // the slot had its run: dead, and people know
+    const auto again = f.tell({"ensure", "slave-to-prod", "--wait"}); // the slot had its run, and it must not look well
+    CHECK(again.status == 3);
+    CHECK(contains(again.err, "had its run, which is dead"));
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "2");
+}
+
+TEST_CASE("ensure ends what a killed worker left, instead of calling it served", "[worker][commands]") {
+    const fixture f;
+    {
+        held_row row{f.databases.production};
+        process killed{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+        f.await(somebody_waits, "t");
+        killed.signal(SIGKILL);
+        REQUIRE(killed.wait(10s));
+    }
+    CHECK(f.tell({"ensure", "slave-to-prod"}).status == 0); // without --wait it only looks
+    const auto ensured = f.tell({"ensure", "slave-to-prod", "--wait"});
+    CAPTURE(ensured.err);
+    CHECK(ensured.status == 0);
+    CHECK(contains(ensured.err, "under way"));
+    CHECK(f.value("SELECT string_agg(state, ',') FROM tidesync.run") == "succeeded");
+}
+
+TEST_CASE("a run that somebody else asked for survives Ctrl-C, and every run SIGTERM", "[worker][commands]") {
+    const fixture f;
+    REQUIRE(f.tell({"run", "slave-to-prod", "--dry-run"}).status == 0);
+    const int signal = GENERATE(SIGINT, SIGTERM);
+    if (signal == SIGINT)
+        f.databases.production.run("INSERT INTO tidesync.run (job, state, trigger, actor) VALUES "
+                                   "('slave-to-prod', 'queued', 'manual', 'somebody else')");
+    held_row row{f.databases.production};
+    process joined{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    f.await(somebody_waits, "t"); // it works on that run
+    joined.signal(signal);
+    CHECK(joined.wait(20s) == 3);
+    CHECK(contains(joined.err(), "the run goes on without this command"));
+    CHECK(f.value("SELECT state FROM tidesync.run WHERE NOT dry_run") == "retry_wait");
 }
 
 TEST_CASE("a command takes up what a killed one left, and then does its own", "[worker][commands]") {

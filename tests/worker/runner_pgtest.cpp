@@ -104,6 +104,24 @@ TEST_CASE("a run past its deadline is stopped at the next beat and is dead", "[w
     CHECK(f.state(run) == "dead");
 }
 
+TEST_CASE("a worker whose beats do not get through gives its run back before the lease ends", "[worker][runner]") {
+    fixture f;
+    f.job.script = wait_for_stop;
+    runner runs{f.quick, {&f.job}, {}};
+    const auto run = f.claim();
+    pqxx::connection holder{f.databases.production.url()};
+    {
+        pqxx::work holding{holder}; // every beat hangs at its row
+        holding.exec("SELECT FROM tidesync.run FOR UPDATE");
+        runs.start(run);
+        std::this_thread::sleep_for(2700ms); // of 3 s
+        CHECK_FALSE(runs.has_room());
+    }
+    REQUIRE(runs.wait(run.run_id, 15s));
+    CHECK(f.state(run) == "retry_wait"); // nobody had taken it yet: it is anybody's again
+    CHECK(f.store.find(run.run_id)->attempt == 0);
+}
+
 TEST_CASE("a worker has room for so many runs, and for none once it drains", "[worker][runner][threads]") {
     fixture f;
     f.job.script = wait_for_stop;

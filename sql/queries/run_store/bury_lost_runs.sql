@@ -1,12 +1,12 @@
 -- Takes runs from workers that stopped beating: to be tried again after a pause that grows, or dead when that happened
--- too often (a run that kills its worker must not kill them all). A beat that commits first saves its run: the row is
--- locked, then looked at again.
+-- too often (a run that kills its worker must not kill them all). They are not counted among the attempts that failed:
+-- whether this one did, nobody knows. A beat that commits first saves its run: the row is locked, then looked at again.
 -- $1 int  rows at most
 -- Returns run_id, job, state, lease_owner, crashes.
 WITH lost AS (
     SELECT run_id, job, lease_token, lease_owner, crashes + 1 AS crashes, CASE
         WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
-        WHEN crashes + 1 >= max_crashes OR attempt >= max_attempts OR deadline_at < clock_timestamp() THEN 'dead'
+        WHEN crashes + 1 >= max_crashes OR deadline_at < clock_timestamp() THEN 'dead'
         ELSE 'retry_wait' END AS next_state
     FROM tidesync.run WHERE state = 'running' AND lease_expires_at < clock_timestamp()
     ORDER BY lease_expires_at LIMIT $1::int FOR UPDATE SKIP LOCKED
@@ -15,7 +15,7 @@ WITH lost AS (
     FROM lost WHERE a.run_id = lost.run_id AND a.lease_token = lost.lease_token AND a.ended_at IS NULL
 ), buried AS (
     UPDATE tidesync.run r SET
-        state = next_state, crashes = lost.crashes,
+        state = next_state, crashes = lost.crashes, attempt = attempt - 1,
         finished_at = CASE WHEN next_state <> 'retry_wait' THEN clock_timestamp() END,
         run_after = clock_timestamp() + least(interval '5 minutes', interval '1 second' * (2 ^ (lost.crashes - 1))),
         error = jsonb_build_object(

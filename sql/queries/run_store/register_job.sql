@@ -1,7 +1,8 @@
 -- Makes the job known, so that its row can be locked, with the rules that this worker has for it.
 -- $1 text  job name
 -- $2 text  overlap: forbid (a message during a run belongs to that run) or queue_one (it makes one more, afterwards)
--- $3 int   seconds between two slots of its schedule
+-- $3 int      seconds between two slots of its schedule
+-- $4 boolean  whether these rules count where the job is known already
 INSERT INTO tidesync.job (name, overlap, slot_every) VALUES ($1, $2, make_interval(secs => $3::int))
 ON CONFLICT (name) DO UPDATE SET overlap = excluded.overlap, slot_every = excluded.slot_every
-WHERE (job.overlap, job.slot_every) IS DISTINCT FROM (excluded.overlap, excluded.slot_every);
+WHERE $4::boolean AND (job.overlap, job.slot_every) IS DISTINCT FROM (excluded.overlap, excluded.slot_every);
