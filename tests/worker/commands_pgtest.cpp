@@ -374,7 +374,8 @@ TEST_CASE("Ctrl-C rolls a run back and writes it down as cancelled", "[worker][c
     holding.exec("UPDATE item SET name = 'held' WHERE id = 1");
     process run{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
     const auto until = std::chrono::steady_clock::now() + 20s;
-    while (f.databases.production.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0")
+    while (f.databases.production.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                                        "datname = current_database()") == "0")
         REQUIRE(std::chrono::steady_clock::now() < until);
     run.signal(SIGINT);
     CHECK(run.wait(10s) == 3);
