@@ -402,10 +402,4 @@ http_step open(services& with, const http_request& request) {
     return step;
 }
 
-http_response handle(services& with, const http_request& request) {
-    auto step = open(with, request);
-    if (auto* answer = std::get_if<http_response>(&step)) return std::move(*answer);
-    return std::get<http_work>(step)();
-}
-
 } // namespace tidesync::worker

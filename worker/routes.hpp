@@ -44,7 +44,4 @@ inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;
 /// store. The route table is at the top of the .cpp.
 [[nodiscard]] http_step open(services&, const http_request&);
 
-/// Both parts at once.
-[[nodiscard]] http_response handle(services&, const http_request&);
-
 } // namespace tidesync::worker

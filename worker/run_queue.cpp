@@ -29,10 +29,10 @@ run_queue::run_queue(run_store& store, runner& runs, std::string worker_name, rh
     , worker_{std::move(worker_name)}
     , rhythm_{with}
     , claimed_at_{clock::now().time_since_epoch().count()}
-    , tended_at_{clock::now().time_since_epoch().count()}
-    , claims_{[this](const std::stop_token& stop) { claim_runs(stop); }}
-    , tends_{[this](const std::stop_token& stop) { tend_runs(stop); }} {
+    , tended_at_{clock::now().time_since_epoch().count()} {
     runs_.when_one_ends([this] { wake(); }); // a successor may be in line
+    claims_ = std::jthread{[this](const std::stop_token& stop) { claim_runs(stop); }};
+    tends_ = std::jthread{[this](const std::stop_token& stop) { tend_runs(stop); }};
 }
 
 run_queue::~run_queue() {

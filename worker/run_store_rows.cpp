@@ -1,5 +1,7 @@
 #include "worker/run_store_rows.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sql/run_store.hpp>
 
 namespace tidesync::worker::rows {
@@ -82,7 +84,8 @@ std::optional<claimed_run> claim(
     const std::vector<std::string>& jobs, const std::string& run_id) {
     const auto asked = std::chrono::steady_clock::now();
     const auto found = postgres::query(
-        transaction, sql::claim_run.text, worker, lease.count(), array_of(jobs),
+        transaction, sql::claim_run.text, worker, lease.count(),
+        fmt::format("{{{}}}", fmt::join(jobs, ",")), // names of jobs hold nothing that would need quotes
         run_id.empty() ? nullptr : run_id.c_str());
     if (found.empty()) return std::nullopt;
     return claimed_run{
@@ -92,19 +95,6 @@ std::optional<claimed_run> claim(
         .attempt = found[0]["attempt"].as<int>(),
         .dry_run = found[0]["dry_run"].as<bool>(),
         .asked = asked};
-}
-
-std::string array_of(const std::vector<std::string>& texts) {
-    std::string array{"{"};
-    for (const auto& text : texts) {
-        array += array.size() > 1 ? ",\"" : "\"";
-        for (const char c : text) {
-            if (c == '"' || c == '\\') array += '\\';
-            array += c;
-        }
-        array += '"';
-    }
-    return array + "}";
 }
 
 } // namespace tidesync::worker::rows

@@ -26,7 +26,4 @@ namespace tidesync::worker::rows {
     pqxx::transaction_base&, const std::string& worker, std::chrono::milliseconds lease,
     const std::vector<std::string>& jobs, const std::string& run_id);
 
-/// A list in PostgreSQL's own text form.
-[[nodiscard]] std::string array_of(const std::vector<std::string>&);
-
 } // namespace tidesync::worker::rows

@@ -2,8 +2,8 @@
 #include "worker/metrics.hpp"
 
 #include "qstash/sign.hpp"
+#include "tests/support/routes.hpp"
 #include "worker/authorize.hpp"
-#include "worker/routes.hpp"
 #include "worker/version.hpp"
 
 #include <map>
@@ -11,6 +11,7 @@
 
 using namespace tidesync;
 using namespace tidesync::worker;
+using tests::handle;
 
 namespace {
 

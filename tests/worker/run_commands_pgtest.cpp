@@ -58,6 +58,15 @@ private:
 constexpr const char* somebody_waits =
     "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
 
+/// Kills a command in the middle of its transaction.
+void leave_a_lost_run(const fixture& f) {
+    const held_row row{f.databases.production};
+    process killed{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    f.await(somebody_waits, "t");
+    killed.signal(SIGKILL);
+    REQUIRE(killed.wait(10s));
+}
+
 } // namespace
 
 TEST_CASE("one run is shown with all that is known about it", "[worker][commands]") {
@@ -158,13 +167,7 @@ TEST_CASE("ensure runs a slot that nobody served, once, and says why it did or d
 
 TEST_CASE("ensure ends what a killed worker left, instead of calling it served", "[worker][commands]") {
     const fixture f;
-    {
-        held_row row{f.databases.production};
-        process killed{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
-        f.await(somebody_waits, "t");
-        killed.signal(SIGKILL);
-        REQUIRE(killed.wait(10s));
-    }
+    leave_a_lost_run(f);
     CHECK(f.tell({"ensure", "slave-to-prod"}).status == 0); // without --wait it only looks
     const auto ensured = f.tell({"ensure", "slave-to-prod", "--wait"});
     CAPTURE(ensured.err);
@@ -191,13 +194,7 @@ TEST_CASE("a run that somebody else asked for survives Ctrl-C, and every run SIG
 
 TEST_CASE("a command takes up what a killed one left, and then does its own", "[worker][commands]") {
     const fixture f;
-    {
-        held_row row{f.databases.production};
-        process killed{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
-        f.await(somebody_waits, "t");
-        killed.signal(SIGKILL);
-        REQUIRE(killed.wait(10s));
-    }
+    leave_a_lost_run(f);
     const auto next = f.tell({"run", "slave-to-prod"});
     CAPTURE(next.err);
     CHECK(next.status == 0);

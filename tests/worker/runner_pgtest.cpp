@@ -1,9 +1,9 @@
 #include "tests/catch.hpp"
 #include "tests/support/database.hpp"
+#include "tests/support/scripted_job.hpp"
 #include "worker/runner.hpp"
 
 #include <atomic>
-#include <functional>
 #include <set>
 
 using namespace tidesync;
@@ -12,20 +12,6 @@ using namespace tidesync::worker;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A job that does what the test says. Stands in for real ones, which cannot fail on demand.
-class scripted_job final : public jobs::job {
-public:
-    std::function<jobs::result(const jobs::run_context&)> script;
-    std::atomic<int> calls = 0;
-
-    [[nodiscard]] std::string_view name() const override { return "scripted"; }
-    [[nodiscard]] jobs::result check(const jobs::run_context&) override { return {}; }
-    [[nodiscard]] jobs::result sync(const jobs::run_context& run, jobs::sync_mode) override {
-        ++calls;
-        return script(run);
-    }
-};
 
 struct fixture {
     pair_of_databases databases;

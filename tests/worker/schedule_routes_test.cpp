@@ -1,6 +1,6 @@
 #include "tests/catch.hpp"
 #include "tests/support/canned_server.hpp"
-#include "worker/routes.hpp"
+#include "tests/support/routes.hpp"
 
 #include "qstash/sign.hpp"
 
@@ -12,6 +12,7 @@ using tests::body_of;
 using tests::canned_answer;
 using tests::canned_server;
 using tests::containing;
+using tests::handle;
 using tests::header_lines;
 using tests::request_line;
 
