@@ -3,6 +3,7 @@
 #include "jobs/outcome.hpp"
 #include "jobs/report.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,7 @@ public:
 struct run_context {
     std::string run_id;                ///< a UUID; names the receipt
     std::int64_t lease_token = 0;      ///< checked by the target inside its own transaction; a newer token wins
+    std::chrono::milliseconds lease{}; ///< a worker that is silent for so long has lost the run; 0: it has no lease
     std::stop_token stop;              ///< requested: end soon, leave the target as it was
     progress_sink* progress = nullptr; ///< never null while a job runs
 };

@@ -1,5 +1,6 @@
 #include "worker/routes.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 #include "qstash/digest.hpp"
 #include "worker/answers.hpp"
@@ -213,6 +214,7 @@ http_response trigger(call& call, const std::string& job) {
 
     auto accepted = call.with.store.accept(
         request_for(call, job, parameters), call.with.runs.has_room() ? call.with.worker_name : std::string{});
+    jobs::failpoint("accept.after_commit");
     count(to_string(accepted.what));
     switch (accepted.what) {
     case decision::replayed:

@@ -2,6 +2,7 @@
 
 #include "worker/log.hpp"
 
+#include <optional>
 #include <random>
 
 namespace tidesync::worker {
@@ -13,6 +14,7 @@ using clock = std::chrono::steady_clock;
 constexpr int rows_at_once = 50;
 constexpr std::chrono::hours prune_every{1};
 constexpr std::chrono::seconds look_at_least_every{10};
+constexpr std::chrono::minutes say_again_every{1};
 
 /// A fifth more or less, so that the workers of one store do not all come at once.
 std::chrono::milliseconds about(std::chrono::milliseconds time) {
@@ -57,13 +59,35 @@ clock::time_point run_queue::last_turn() const {
     return clock::time_point{clock::duration{std::min(claimed_at_.load(), tended_at_.load())}};
 }
 
+/// A store that is away is one event, whatever the number of turns it misses.
+struct run_queue::outage {
+    std::optional<clock::time_point> since{};
+    clock::time_point said{};
+
+    void goes_on(std::string_view what, const std::string& error) {
+        const auto now = clock::now();
+        if (!since) since = now;
+        if (said != clock::time_point{} && now - said < say_again_every) return;
+        said = now;
+        log::event(log::level::warn, "run store did not answer", {{"while", std::string{what}}, {"error", error}});
+    }
+
+    void ends() {
+        if (!since) return;
+        const auto away = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - *since);
+        log::event(log::level::info, "run store answers again", {{"away_s", away.count()}});
+        *this = {};
+    }
+};
+
 /// A store that is away is no reason to end: it is asked again at the next turn.
 template <typename Work>
-void run_queue::turn(std::string_view what, Work&& work) {
+void run_queue::turn(outage& store_away, std::string_view what, Work&& work) {
     try {
         work();
+        store_away.ends();
     } catch (const std::exception& e) {
-        log::event(log::level::warn, "run store did not answer", {{"while", std::string{what}}, {"error", e.what()}});
+        store_away.goes_on(what, e.what());
     }
 }
 
@@ -74,8 +98,9 @@ void run_queue::rest(std::chrono::milliseconds time, const std::stop_token& stop
 }
 
 void run_queue::claim_runs(const std::stop_token& stop) {
+    outage store_away;
     while (!stop.stop_requested()) {
-        turn("looking for runs to do", [&] {
+        turn(store_away, "looking for runs to do", [&] {
             while (!stop.stop_requested() && runs_.has_room()) {
                 auto claimed = store_.claim_next(worker_, runs_.jobs());
                 if (!claimed) break;
@@ -89,8 +114,9 @@ void run_queue::claim_runs(const std::stop_token& stop) {
 
 void run_queue::tend_runs(const std::stop_token& stop) {
     auto next_prune = clock::now();
+    outage store_away;
     while (!stop.stop_requested()) {
-        turn("looking for runs without a worker", [&] {
+        turn(store_away, "looking for runs without a worker", [&] {
             for (const auto& run : store_.bury_lost(rows_at_once)) {
                 log::event(
                     run.state == "dead" ? log::level::error : log::level::warn, "run lost its worker",
@@ -106,7 +132,7 @@ void run_queue::tend_runs(const std::stop_token& stop) {
         });
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
-            turn("forgetting old runs", [&] {
+            turn(store_away, "forgetting old runs", [&] {
                 const auto forgotten = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
                 next_prune = forgotten < rows_at_once ? clock::now() + prune_every : clock::now();
             });

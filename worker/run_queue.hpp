@@ -40,8 +40,9 @@ public:
 private:
     void claim_runs(const std::stop_token&);
     void tend_runs(const std::stop_token&);
+    struct outage;
     template <typename Work>
-    void turn(std::string_view what, Work&&);
+    void turn(outage&, std::string_view what, Work&&);
     void rest(std::chrono::milliseconds, const std::stop_token&, bool wakeable);
 
     run_store& store_;

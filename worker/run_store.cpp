@@ -1,5 +1,6 @@
 #include "worker/run_store.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "worker/run_store_rows.hpp"
 
 #include <sql/run_store.hpp>
@@ -75,6 +76,7 @@ run_store::beat run_store::heartbeat(const claimed_run& run, const nlohmann::jso
         const auto held = postgres::query(
             transaction, sql::heartbeat.text, run.run_id, run.lease_token, lease_.count(),
             progress.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        jobs::failpoint("beat.before_commit");
         if (held.empty()) return {.held = false};
         return {.cancelled = held[0]["cancelled"].as<bool>(), .late = held[0]["late"].as<bool>()};
     });
@@ -97,6 +99,7 @@ std::optional<std::string> run_store::end(
             transaction, sql::end_run.text, run.run_id, run.lease_token, std::string{word(how.how)}, how.after.count(),
             result ? result->c_str() : nullptr, error ? error->c_str() : nullptr);
         postgres::query(transaction, sql::forget_expired_jtis.text);
+        jobs::failpoint("end.before_commit");
         if (ended.empty()) return std::nullopt;
         return ended[0]["state"].template as<std::string>();
     });

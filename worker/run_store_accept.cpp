@@ -1,5 +1,6 @@
 #include "worker/run_store.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "worker/run_store_rows.hpp"
 
 #include <fmt/format.h>
@@ -108,6 +109,7 @@ acceptance run_store::accept(const run_request& request, const std::string& work
         auto accepted = join_or_create(transaction, request, job);
         if (accepted.what == decision::created && !worker.empty())
             accepted.claimed = rows::claim(transaction, worker, lease_, {request.job}, accepted.run_id);
+        jobs::failpoint("accept.before_commit");
         return accepted;
     });
 }

@@ -1,5 +1,6 @@
 #include "worker/runner.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/log.hpp"
 
@@ -156,6 +157,7 @@ void runner::stop(active_run& run, stop_reason reason) {
 }
 
 void runner::work(active_run& run) {
+    jobs::failpoint("claim.after");
     log::event(
         log::level::info, "run started",
         {{"run", run.claim.run_id}, {"job", run.claim.job}, {"attempt", run.claim.attempt}});
@@ -180,7 +182,7 @@ void runner::watch(active_run& run, const std::stop_token& over) {
         const auto silent = clock::now().time_since_epoch() - clock::duration{run.last_beat.load()};
         run.beats_fail = silent > 2 * every + std::chrono::seconds{1};
         // Without a beat until then, somebody else may soon take over.
-        if (silent > store_.lease() - every) stop(run, stop_reason::lease_lost);
+        if (silent > store_.lease() - every && jobs::fenced()) stop(run, stop_reason::lease_lost);
         if (clock::now() - run.started > limits_.run_time) stop(run, stop_reason::time_limit);
         pause(every / 6, over);
     }
@@ -194,7 +196,7 @@ void runner::beat(active_run& run, const std::stop_token& over) {
         try {
             const auto told = store_.heartbeat(run.claim, run.progress.latest());
             run.last_beat = sent.time_since_epoch().count();
-            if (!told.held) stop(run, stop_reason::lease_lost);
+            if (!told.held && jobs::fenced()) stop(run, stop_reason::lease_lost);
             if (told.cancelled) stop(run, stop_reason::cancelled);
             if (told.late) stop(run, stop_reason::deadline);
         } catch (const std::exception& e) {
@@ -214,6 +216,7 @@ jobs::result runner::try_job(active_run& run) {
     const jobs::run_context context{
         .run_id = run.claim.run_id,
         .lease_token = run.claim.lease_token,
+        .lease = store_.lease(),
         .stop = run.stop.get_token(),
         .progress = &run.progress};
     const auto mode = run.claim.dry_run ? jobs::sync_mode::dry_run : jobs::sync_mode::apply;
@@ -264,6 +267,7 @@ void runner::finish(active_run& run, const jobs::result& result) {
         }
     }
 
+    jobs::failpoint("end.before");
     std::optional<std::string> state;
     const auto give_up_at = clock::now() + store_patience;
     for (;;) {
@@ -279,6 +283,7 @@ void runner::finish(active_run& run, const jobs::result& result) {
             pause(2s, {});
         }
     }
+    jobs::failpoint("end.after");
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - run.started);
     const auto totals = result.what.totals();
     if (!failure)

@@ -88,7 +88,9 @@ transactions::~transactions() = default;
 void transactions::run(std::string_view activity, const std::function<void(pqxx::transaction_base&)>& body) {
     const auto attempt = [&body](pqxx::connection& connection) {
         pqxx::work transaction{connection};
-        transaction.exec("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'");
+        // The last is for a process that is stopped in here: the rows it has locked are what its successor needs.
+        transaction.exec("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; "
+                         "SET LOCAL idle_in_transaction_session_timeout = '5s'");
         body(transaction);
         transaction.commit();
     };

@@ -1,5 +1,6 @@
 #include "jobs/slave_to_prod/apply.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 
@@ -52,6 +53,7 @@ void throw_if_stopped(const jobs::run_context& run) {
 }
 
 void pass_fence(pqxx::transaction_base& transaction, const jobs::run_context& run) {
+    if (!jobs::fenced()) return;
     postgres::named(side, "passing the fence tidesync.fence", [&] {
         const std::string job{job_name};
         if (!postgres::query(transaction, sql::pass_fence.text, job, run.lease_token, run.run_id).empty()) return;
@@ -67,10 +69,17 @@ void pass_fence(pqxx::transaction_base& transaction, const jobs::run_context& ru
     });
 }
 
+/// A worker that sleeps through its lease must not hold the fence, or rows of production, against its successor.
+server_limits shorter_than_the_lease(server_limits limits, const jobs::run_context& run) {
+    const auto lease = std::chrono::floor<std::chrono::seconds>(run.lease);
+    if (lease.count() > 0) limits.idle_in_transaction = std::min(limits.idle_in_transaction, lease);
+    return limits;
+}
+
 /// An earlier attempt may have committed while this one waited for the fence.
 std::optional<jobs::report> read_receipt(pqxx::transaction_base& transaction, const std::string& run_id) {
     const auto found = postgres::query(transaction, sql::find_receipt.text, run_id);
-    if (found.empty()) return std::nullopt;
+    if (found.empty() || !jobs::fenced()) return std::nullopt;
     return nlohmann::json::parse(found[0]["summary"].as<std::string>()).get<jobs::report>();
 }
 
@@ -191,8 +200,10 @@ void apply(
     const cancel_on_stop canceller{connection, run.stop};
     postgres::named(side, "applying", [&] {
         pqxx::work transaction{connection};
-        transaction.exec(set_limits(limits));
+        transaction.exec(set_limits(shorter_than_the_lease(limits, run)));
+        jobs::failpoint("apply.begun");
         pass_fence(transaction, run);
+        jobs::failpoint("apply.fence_passed");
         if (auto receipt = read_receipt(transaction, run.run_id)) {
             report = std::move(*receipt);
             return;
@@ -202,16 +213,20 @@ void apply(
             throw_if_stopped(run);
             run.progress->rows(plan.tables[i].name.text(), staged[i].rows, staged[i].rows);
             apply_table(transaction, plan.tables[i], staged[i], report, report.tables[i]);
+            jobs::failpoint("apply.table_done");
         }
         // Late, because a sequence does not go back when the transaction does.
         for (std::size_t i = 0; i < plan.tables.size(); ++i) move_sequences(transaction, plan.tables[i], staged[i]);
         postgres::named(side, "writing the receipt into tidesync.applied", [&] {
+            if (!jobs::fenced()) return;
             postgres::query(
                 transaction, sql::write_receipt.text, run.run_id, std::string{job_name}, run.lease_token,
                 nlohmann::ordered_json(report).dump());
         });
         throw_if_stopped(run);
+        jobs::failpoint("apply.before_commit");
         postgres::named(side, "committing", [&] { transaction.commit(); });
+        jobs::failpoint("apply.committed");
     });
 }
 

@@ -1,5 +1,6 @@
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 
+#include "jobs/failpoint.hpp"
 #include "jobs/slave_to_prod/apply.hpp"
 #include "jobs/slave_to_prod/compare.hpp"
 #include "jobs/slave_to_prod/stage.hpp"
@@ -161,6 +162,7 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
     auto slave = open_slave(settings_, run);
     const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::writing, report);
 
+    jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
     phases.enter("stage");
     staging_area staging{settings_.production, run.lease_token, settings_.limits, report.warnings};
     const auto staged = staging.fill(plan, slave.session, run);

@@ -29,7 +29,7 @@ staging_area::staging_area(
 
 staging_area::~staging_area() {
     try {
-        drop(made_);
+        drop(made_, limits_);
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the next run drops what is left
     }
 }
@@ -70,21 +70,25 @@ void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
             found.push_back({"tidesync_staging", row["relname"].as<std::string>()});
         return found;
     });
+    // A worker that was stopped in the middle still holds its table. Not worth waiting for: a later run drops it.
+    auto hurried = limits_;
+    hurried.lock = std::min(hurried.lock, std::chrono::seconds{1});
     for (const auto& table : old) {
         try {
-            postgres::named(side, fmt::format("dropping {}", table.text()), [&] { drop({table}); });
+            postgres::named(side, fmt::format("dropping {}", table.text()), [&] { drop({table}, hurried); });
         } catch (const postgres::error& e) {
-            warnings.push_back(fmt::format("a staging table of an earlier run is left: {}; drop it by hand", e.what()));
+            warnings.push_back(
+                fmt::format("a staging table of an earlier run is left, and a later run will drop it: {}", e.what()));
         }
     }
 }
 
-void staging_area::drop(const std::vector<table_name>& tables) {
+void staging_area::drop(const std::vector<table_name>& tables, const server_limits& limits) {
     if (tables.empty()) return;
     auto connection = postgres::connect(production_, side);
     for (const auto& table : tables) {
         pqxx::work transaction{connection};
-        transaction.exec(set_limits(limits_) + "DROP TABLE IF EXISTS " + table.sql());
+        transaction.exec(set_limits(limits) + "DROP TABLE IF EXISTS " + table.sql());
         transaction.commit();
     }
 }

@@ -35,7 +35,7 @@ public:
 
 private:
     void drop_left_overs(std::vector<std::string>& warnings);
-    void drop(const std::vector<table_name>&);
+    void drop(const std::vector<table_name>&, const server_limits&);
 
     const postgres::address& production_;
     std::int64_t lease_token_;
