@@ -21,10 +21,11 @@ start_quietly() { tests/servers start "$@" >/dev/null; } # what it prints are pa
 
 # Removes servers whose caller was killed before it could.
 sweep_servers() {
-    local stray
+    local stray owner
     for stray in build/servers/*/; do
         stray=${stray%/}
-        if [[ -d $stray ]] && ! kill -0 "${stray##*/}" 2>/dev/null; then tests/servers remove "$stray" || true; fi
+        owner=${stray##*/}
+        if [[ -d $stray ]] && ! kill -0 "${owner%%.*}" 2>/dev/null; then tests/servers remove "$stray" || true; fi
     done
 }
 

@@ -15,7 +15,7 @@ packages_for() { # what codename
         build:bookworm) echo libboost1.81-dev ;;
         build:trixie) echo libboost-dev ;;
         demo:*) echo postgresql postgresql-client iso-codes ca-certificates openssl curl ;;
-        test:*) echo catch2 clang-19 libclang-rt-19-dev lld-19 ;;
+        test:*) echo catch2 clang-19 libclang-rt-19-dev lld-19 pgbouncer ;;
         conformance:*) echo nodejs npm ;;
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;

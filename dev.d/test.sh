@@ -6,8 +6,16 @@
 passed=0
 failed=0
 skipped=0
+fault_servers_dir=''
 
 dev_test() {
+    if [[ "$*" == faults ]]; then
+        need build demo test
+        build_preset dev tidesync tidesync_faults
+        test_faults
+        finish_tests
+        return
+    fi
     need build demo test
     if [[ $# -eq 0 ]]; then need conformance; fi
     build_preset dev
@@ -15,13 +23,57 @@ dev_test() {
     export UBSAN_OPTIONS=print_stacktrace=1
     run_tests dev "$@"
     if [[ $# -eq 0 ]]; then
+        test_faults
         test_conformance
         test_threads
     else
-        say "Conformance and the thread sanitizer's part are left to ./dev test without arguments."
+        say "Faults, conformance and the thread sanitizer's part are left to ./dev test without arguments."
     fi
     keep_server_logs
     finish_tests
+}
+
+# The same seeds each time; ./dev faults plays others, and more of each.
+test_faults() {
+    local log=$root/build/logs/test-faults.log status=0 p=0 f=0
+    start_fault_servers
+    task faults "$log" play_faults || status=$?
+    remove_fault_servers
+    if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
+    fi
+    if [[ $status -ne 0 && $f -eq 0 ]]; then f=1; fi
+    if [[ $f -gt 0 ]]; then cat "$log" >&2; fi
+    passed=$((passed + p)) failed=$((failed + f))
+    report faults "$p passed, $f failed, in $(elapsed)"
+}
+
+dev_faults() {
+    need build demo test
+    build_preset dev tidesync tidesync_faults
+    start_fault_servers
+    run_attached faults play_faults "$@"
+}
+
+# Two servers that only the suite uses, because it crashes them; durable, because what they confirm must survive that.
+start_fault_servers() {
+    local log=$root/build/logs/servers.log
+    sweep_servers
+    fault_servers_dir=$root/build/servers/$$.faults
+    at_exit remove_fault_servers
+    task servers "$log" start_quietly "$fault_servers_dir" --durable || explain "starting the servers" "$log"
+}
+
+remove_fault_servers() { tests/servers remove "$fault_servers_dir" >/dev/null 2>&1; }
+
+# Becomes the suite; what it exports is for the suite alone.
+play_faults() {
+    # shellcheck source=/dev/null
+    source "$fault_servers_dir/env"
+    export TIDESYNC_TEST_SERVERS=$fault_servers_dir TIDESYNC_TEST_SERVERS_TOOL=$root/tests/servers
+    export TIDESYNC_BINARY=$root/build/dev/tidesync UBSAN_OPTIONS=print_stacktrace=1
+    export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
+    exec build/dev/tidesync_faults "$@"
 }
 
 # With the binary that users get: another compiler made it than the sanitizers', and has mistakes of its own.
@@ -29,6 +81,9 @@ dev_test() {
 test_conformance() {
     local log=$root/build/logs/test-conformance.log status=0 p=0 f=0
     build_preset release tidesync
+    if grep -q TIDESYNC_FAILPOINT build/release/tidesync; then
+        die "build/release/tidesync holds failpoints, which people must never run"
+    fi
     export TIDESYNC_BINARY=$root/build/release/tidesync
     task conformance "$log" tests/conformance/run || status=$?
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then

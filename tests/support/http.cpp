@@ -48,8 +48,10 @@ raw_connection::raw_connection(std::uint16_t port)
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the sockets API wants it
-    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        ::close(socket_);
         throw std::runtime_error{fmt::format("nobody listens on port {}", port)};
+    }
 }
 
 raw_connection::~raw_connection() { ::close(socket_); }
@@ -82,15 +84,21 @@ std::optional<http_answer> raw_connection::receive(std::chrono::milliseconds pat
     }
 }
 
-http_answer request(
-    std::uint16_t port, const std::string& method, const std::string& target, const headers& with,
-    const std::string& body) {
+std::optional<http_answer>
+ask(std::uint16_t port, const std::string& method, const std::string& target, const headers& with,
+    const std::string& body, std::chrono::milliseconds patience) {
     raw_connection connection{port};
     auto text = fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n", method, target, port);
     for (const auto& [name, value] : with) text += fmt::format("{}: {}\r\n", name, value);
     if (!body.empty() || method == "POST") text += fmt::format("Content-Length: {}\r\n", body.size());
     connection.send(text + "\r\n" + body);
-    auto answer = connection.receive(std::chrono::minutes{1});
+    return connection.receive(patience);
+}
+
+http_answer request(
+    std::uint16_t port, const std::string& method, const std::string& target, const headers& with,
+    const std::string& body) {
+    auto answer = ask(port, method, target, with, body, std::chrono::minutes{1});
     if (!answer) throw std::runtime_error{fmt::format("{} {} was not answered within a minute", method, target)};
     return *answer;
 }

@@ -38,7 +38,13 @@ private:
 
 using headers = std::vector<std::pair<std::string, std::string>>;
 
-/// One request on a connection of its own. @throws std::runtime_error without an answer within a minute
+/// One request on a connection of its own. @throws std::runtime_error when nobody listens
+/// @returns nothing without an answer within `patience`
+std::optional<http_answer>
+ask(std::uint16_t port, const std::string& method, const std::string& target, const headers& with,
+    const std::string& body, std::chrono::milliseconds patience);
+
+/// The same, for those who count on an answer. @throws std::runtime_error without an answer within a minute
 http_answer request(
     std::uint16_t port, const std::string& method, const std::string& target, const headers& with = {},
     const std::string& body = {});

@@ -83,6 +83,11 @@ std::optional<int> process::wait(std::chrono::milliseconds patience) {
     return status_;
 }
 
+bool process::is_stopped() const {
+    const auto state = contents(fmt::format("/proc/{}/stat", id_));
+    return state.find(") T ") != std::string::npos;
+}
+
 std::string process::out() const { return contents(folder_ + "/out"); }
 
 std::string process::err() const { return contents(folder_ + "/err"); }

@@ -26,6 +26,9 @@ public:
     /// @returns the exit status, 128 + n after signal n; nothing when it still runs after `patience`
     std::optional<int> wait(std::chrono::milliseconds patience);
 
+    /// Whether SIGSTOP has stopped it.
+    [[nodiscard]] bool is_stopped() const;
+
     [[nodiscard]] std::string out() const;
     [[nodiscard]] std::string err() const;
     [[nodiscard]] pid_t id() const { return id_; }

@@ -56,14 +56,18 @@ std::string signature(const serving::message& message) {
         message.key);
 }
 
-http_answer serving::deliver(const message& message) const {
+headers delivery_headers(const serving::message& message) {
     headers with{
         {"Content-Type", "application/json"},
         {"Upstash-Message-Id", message.id},
         {"Upstash-Retried", "0"},
         {"Upstash-Signature", signature(message)}};
     with.insert(with.end(), message.more.begin(), message.more.end());
-    return request(port_, "POST", message.route, with, message.body);
+    return with;
+}
+
+http_answer serving::deliver(const message& message) const {
+    return request(port_, "POST", message.route, delivery_headers(message), message.body);
 }
 
 http_answer serving::as_person(const std::string& method, const std::string& target, const std::string& body) const {

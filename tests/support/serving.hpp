@@ -58,4 +58,7 @@ private:
 /// The value of `Upstash-Signature` for a message.
 [[nodiscard]] std::string signature(const serving::message&);
 
+/// Everything that QStash sends beside the body.
+[[nodiscard]] headers delivery_headers(const serving::message&);
+
 } // namespace tidesync::tests
