@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <variant>
 
 namespace tidesync::jobs {
 
@@ -41,6 +42,12 @@ struct result {
     report what;
 };
 
+/// No attempt at a run has changed anything, and none can any more.
+struct nothing_done {};
+
+/// What became of the attempts at a run: the report of the one that did it, or nothing; `retry` while nobody can tell.
+using settlement = std::variant<report, nothing_done, retry>;
+
 /// One job, one shape: receiver, CLI, CronJob and dashboard know nothing more about any of them.
 class job {
 public:
@@ -54,6 +61,11 @@ public:
     /// Brings the target in step, all or nothing. A dry run reports what would be done and writes nothing.
     /// @throws nothing that a store can cause: it comes back as `retry` or `give_up`
     [[nodiscard]] virtual result sync(const run_context&, sync_mode) = 0;
+
+    /// Sees to it that no earlier attempt at this run can change the target any more, with the newer lease token that
+    /// the run now has, and then looks what they did. For runs that get no more attempts and whose worker fell silent.
+    /// @throws nothing that a store can cause
+    [[nodiscard]] virtual settlement settle(const run_context&) = 0;
 };
 
 } // namespace tidesync::jobs

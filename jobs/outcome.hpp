@@ -34,6 +34,7 @@ struct done {};
 struct retry {
     std::chrono::seconds after{};
     failure why;
+    bool in_doubt = false; ///< the target may hold everything: the answer to COMMIT was lost
 };
 struct give_up {
     failure why;

@@ -20,12 +20,16 @@ std::string_view word(run_end::kind how) {
         return "succeeded";
     case run_end::kind::retry:
         return "retry";
+    case run_end::kind::in_doubt:
+        return "in_doubt";
     case run_end::kind::dead:
         return "dead";
     case run_end::kind::cancelled:
         return "cancelled";
     case run_end::kind::released:
         return "released";
+    case run_end::kind::settled:
+        return "settled";
     }
     return "dead";
 }
@@ -86,7 +90,8 @@ std::optional<std::string> run_store::end(
     const claimed_run& run, const run_end& how, const jobs::report& report,
     const std::optional<jobs::failure>& failure) {
     // What was given back, or will be tried again, has no result yet.
-    const bool over = how.how != run_end::kind::released && how.how != run_end::kind::retry;
+    using kind = run_end::kind;
+    const bool over = how.how == kind::succeeded || how.how == kind::dead || how.how == kind::cancelled;
     const std::optional<std::string> result =
         over ? std::optional{nlohmann::ordered_json(report).dump()} : std::nullopt;
     std::optional<std::string> error;

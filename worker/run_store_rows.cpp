@@ -94,6 +94,7 @@ std::optional<claimed_run> claim(
         .lease_token = found[0]["lease_token"].as<std::int64_t>(),
         .attempt = found[0]["attempt"].as<int>(),
         .dry_run = found[0]["dry_run"].as<bool>(),
+        .last_look = found[0]["last_look"].as<bool>(),
         .asked = asked};
 }
 

@@ -86,6 +86,13 @@ struct runner::active_run {
     std::jthread thread; ///< last: it uses all of the above
 };
 
+/// How an attempt ends, as the run store is told.
+struct runner::ending {
+    run_end how;
+    jobs::report what{};
+    std::optional<jobs::failure> why{};
+};
+
 runner::runner(run_store& store, const std::vector<jobs::job*>& jobs, limits limit, jobs::progress_sink* audience)
     : store_{store}
     , limits_{limit}
@@ -165,7 +172,7 @@ void runner::work(active_run& run) {
         const std::jthread heart{[this, &run](const std::stop_token& over) { beat(run, over); }};
         // A beat may hang for longer than the lease lasts: the clock is looked at by somebody else.
         const std::jthread watcher{[this, &run](const std::stop_token& over) { watch(run, over); }};
-        finish(run, try_job(run));
+        finish(run, run.claim.last_look ? take_last_look(run) : try_job(run));
     }
     {
         const std::scoped_lock lock{mutex_};
@@ -205,74 +212,101 @@ void runner::beat(active_run& run, const std::stop_token& over) {
     }
 }
 
-jobs::result runner::try_job(active_run& run) {
-    const auto job = jobs_.find(run.claim.job);
-    if (job == jobs_.end())
-        return {
-            jobs::give_up{
-                {jobs::failure_code::internal, fmt::format("job {} is not known here", run.claim.job),
-                 "use a worker of the same version on every replica"}},
-            {}};
-    const jobs::run_context context{
+jobs::run_context runner::context_of(active_run& run) const {
+    return {
         .run_id = run.claim.run_id,
         .lease_token = run.claim.lease_token,
         .lease = store_.lease(),
         .stop = run.stop.get_token(),
         .progress = &run.progress};
+}
+
+runner::ending runner::try_job(active_run& run) {
+    const auto job = jobs_.find(run.claim.job);
+    const auto defect = [](std::string what, std::string hint) {
+        return jobs::result{jobs::give_up{{jobs::failure_code::internal, std::move(what), std::move(hint)}}, {}};
+    };
+    if (job == jobs_.end())
+        return ending_of(
+            run, defect(
+                     fmt::format("job {} is not known here", run.claim.job),
+                     "use a worker of the same version on every replica"));
     const auto mode = run.claim.dry_run ? jobs::sync_mode::dry_run : jobs::sync_mode::apply;
     try {
-        return job->second->sync(context, mode);
+        return ending_of(run, job->second->sync(context_of(run), mode));
     } catch (const std::exception& e) {
-        return {
-            jobs::give_up{
-                {jobs::failure_code::internal, e.what(), "this is a defect of Tidesync: report it with the run's log"}},
-            {}};
+        return ending_of(run, defect(e.what(), "this is a defect of Tidesync: report it with the run's log"));
     }
 }
 
-void runner::finish(active_run& run, const jobs::result& result) {
-    const auto* reason_text = jobs::why(result.how);
-    std::optional<jobs::failure> failure;
-    if (reason_text != nullptr) failure = *reason_text;
-    run_end how{.how = failure ? run_end::kind::dead : run_end::kind::succeeded};
-    if (const auto* retry = std::get_if<jobs::retry>(&result.how))
-        how = {.how = run_end::kind::retry, .after = pause_before_next(run.claim.attempt, retry->after)};
-    if (failure && run.stop.stop_requested()) {
-        switch (run.reason.load()) {
-        case stop_reason::draining:
-            how.how = run_end::kind::released;
-            break;
-        case stop_reason::interrupted:
-        case stop_reason::cancelled:
-            how.how = run_end::kind::cancelled;
-            break;
-        case stop_reason::deadline:
-            how.how = run_end::kind::dead;
-            failure = jobs::failure{
-                jobs::failure_code::time_limit, "the run did not end before its deadline and was rolled back",
-                "raise deadline_s in tidesync.yaml, or find what is slow"};
-            break;
-        case stop_reason::time_limit:
-            how.how = run_end::kind::dead;
-            failure = jobs::failure{
-                jobs::failure_code::time_limit,
-                fmt::format("the run took longer than {} s and was rolled back", limits_.run_time.count()),
-                "raise run_time_limit_s in tidesync.yaml, or find what is slow"};
-            break;
-        case stop_reason::lease_lost: // should nobody have taken it yet, it is anybody's again
-            how.how = run_end::kind::released;
-            break;
-        case stop_reason::none:
-            break;
-        }
+/// The end of this run is due, and an earlier attempt did not tell how it ended.
+runner::ending runner::take_last_look(active_run& run) {
+    const auto job = jobs_.find(run.claim.job);
+    if (job == jobs_.end()) return {.how = {.how = run_end::kind::released}};
+    try {
+        auto found = job->second->settle(context_of(run));
+        if (auto* report = std::get_if<jobs::report>(&found))
+            return {.how = {.how = run_end::kind::succeeded}, .what = std::move(*report)};
+        if (const auto* later = std::get_if<jobs::retry>(&found))
+            return {
+                .how = {.how = run_end::kind::in_doubt, .after = pause_before_next(run.claim.attempt, later->after)},
+                .why = later->why};
+        return {.how = {.how = run_end::kind::settled}};
+    } catch (const std::exception& e) {
+        return {
+            .how = {.how = run_end::kind::in_doubt, .after = pause_before_next(run.claim.attempt, 0s)},
+            .why = jobs::failure{
+                jobs::failure_code::internal, e.what(), "this is a defect of Tidesync: report it with the run's log"}};
     }
+}
 
+runner::ending runner::ending_of(const active_run& run, jobs::result result) const {
+    ending end{.how = {.how = run_end::kind::succeeded}, .what = std::move(result.what)};
+    const auto* why = jobs::why(result.how);
+    if (why == nullptr) return end;
+    end.how = {.how = run_end::kind::dead};
+    end.why = *why;
+    if (const auto* retry = std::get_if<jobs::retry>(&result.how)) {
+        end.how = {
+            .how = retry->in_doubt ? run_end::kind::in_doubt : run_end::kind::retry,
+            .after = pause_before_next(run.claim.attempt, retry->after)};
+        if (retry->in_doubt) return end; // whatever stopped it, what it did must be known first
+    }
+    switch (run.reason.load()) {
+    case stop_reason::draining:
+    case stop_reason::lease_lost: // should nobody have taken it yet, it is anybody's again
+        end.how.how = run_end::kind::released;
+        break;
+    case stop_reason::interrupted:
+    case stop_reason::cancelled:
+        end.how.how = run_end::kind::cancelled;
+        break;
+    case stop_reason::deadline:
+        end.how.how = run_end::kind::dead;
+        end.why = jobs::failure{
+            jobs::failure_code::time_limit, "the run did not end before its deadline and was rolled back",
+            "raise deadline_s in tidesync.yaml, or find what is slow"};
+        break;
+    case stop_reason::time_limit:
+        end.how.how = run_end::kind::dead;
+        end.why = jobs::failure{
+            jobs::failure_code::time_limit,
+            fmt::format("the run took longer than {} s and was rolled back", limits_.run_time.count()),
+            "raise run_time_limit_s in tidesync.yaml, or find what is slow"};
+        break;
+    case stop_reason::none:
+        break;
+    }
+    return end;
+}
+
+void runner::finish(active_run& run, const ending& end) {
     jobs::failpoint("end.before");
     std::optional<std::string> state;
     const auto give_up_at = clock::now() + store_patience;
     for (;;) {
         try {
-            state = store_.end(run.claim, how, result.what, failure);
+            state = store_.end(run.claim, end.how, end.what, end.why);
             break;
         } catch (const std::exception& e) {
             // What production holds is settled. Without this row the run is taken up again and finds its receipt.
@@ -285,8 +319,8 @@ void runner::finish(active_run& run, const jobs::result& result) {
     }
     jobs::failpoint("end.after");
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - run.started);
-    const auto totals = result.what.totals();
-    if (!failure)
+    if (end.how.how == run_end::kind::succeeded) {
+        const auto totals = end.what.totals();
         log::event(
             log::level::info, "run finished",
             {{"run", run.claim.run_id},
@@ -295,16 +329,19 @@ void runner::finish(active_run& run, const jobs::result& result) {
              {"inserted", totals.inserted},
              {"updated", totals.updated},
              {"took_ms", took.count()}});
-    else
-        log::event(
-            state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
-            {{"run", run.claim.run_id},
-             {"job", run.claim.job},
-             {"state", state.value_or("lost")},
-             {"code", to_string(failure->code)},
-             {"error", failure->message},
-             {"hint", failure->hint},
-             {"took_ms", took.count()}});
+        return;
+    }
+    const auto why = end.why.value_or(
+        jobs::failure{jobs::failure_code::superseded, "no attempt has changed anything, nor can any more", ""});
+    log::event(
+        state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
+        {{"run", run.claim.run_id},
+         {"job", run.claim.job},
+         {"state", state.value_or("lost")},
+         {"code", to_string(why.code)},
+         {"error", why.message},
+         {"hint", why.hint},
+         {"took_ms", took.count()}});
 }
 
 std::chrono::milliseconds pause_before_next(int attempt, std::chrono::seconds asked) {

@@ -62,8 +62,12 @@ private:
     void work(active_run&);
     void beat(active_run&, const std::stop_token&);
     void watch(active_run&, const std::stop_token&);
-    jobs::result try_job(active_run&);
-    void finish(active_run&, const jobs::result&);
+    struct ending;
+    ending try_job(active_run&);
+    ending take_last_look(active_run&);
+    jobs::run_context context_of(active_run&) const;
+    [[nodiscard]] ending ending_of(const active_run&, jobs::result) const;
+    void finish(active_run&, const ending&);
     void stop(active_run&, stop_reason);
 
     run_store& store_;

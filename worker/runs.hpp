@@ -57,6 +57,7 @@ struct claimed_run {
     std::int64_t lease_token = 0;
     int attempt = 0;
     bool dry_run = false;
+    bool last_look = false; ///< only to learn what earlier attempts did, and to see to it that they do no more
     std::chrono::steady_clock::time_point asked{}; ///< when the claim was sent: the lease began no earlier
 };
 
@@ -108,9 +109,17 @@ struct acceptance {
 
 /// How an attempt ended.
 struct run_end {
-    enum class kind { succeeded, retry, dead, cancelled, released };
+    enum class kind {
+        succeeded,
+        retry,
+        in_doubt, ///< the same, and it may have succeeded: nothing else is final before somebody has looked
+        dead,
+        cancelled,
+        released, ///< given back whole
+        settled,  ///< of a last look: nothing was done, nor can be any more
+    };
     kind how = kind::succeeded;
-    std::chrono::milliseconds after{}; ///< of retry: until the next attempt
+    std::chrono::milliseconds after{}; ///< of retry and in_doubt: until the next attempt
 };
 
 /// A job as it is shown.

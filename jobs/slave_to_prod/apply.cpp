@@ -193,6 +193,20 @@ std::optional<jobs::report> find_receipt(const postgres::address& production, co
     });
 }
 
+std::optional<jobs::report>
+fence_off(const postgres::address& production, const server_limits& limits, const jobs::run_context& run) {
+    return postgres::named(side, "passing the fence for a last look", [&] {
+        auto connection = postgres::connect(production, side);
+        pqxx::work transaction{connection};
+        transaction.exec(set_limits(shorter_than_the_lease(limits, run)));
+        // No row means that an even newer run has passed: then older ones cannot either.
+        postgres::query(transaction, sql::pass_fence.text, std::string{job_name}, run.lease_token, run.run_id);
+        auto receipt = read_receipt(transaction, run.run_id);
+        transaction.commit();
+        return receipt;
+    });
+}
+
 void apply(
     const postgres::address& production, const plan& plan, const std::vector<staged_table>& staged,
     const server_limits& limits, const jobs::run_context& run, jobs::report& report) {

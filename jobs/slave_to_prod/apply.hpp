@@ -14,6 +14,12 @@ namespace tidesync::slave_to_prod {
 /// @throws postgres::error
 [[nodiscard]] std::optional<jobs::report> find_receipt(const postgres::address& production, const std::string& run_id);
 
+/// Passes the fence for good, so that no attempt with an older token can commit any more, and looks then.
+/// @returns what an earlier attempt of this run committed, when one did
+/// @throws postgres::error
+[[nodiscard]] std::optional<jobs::report>
+fence_off(const postgres::address& production, const server_limits&, const jobs::run_context&);
+
 /// Raised inside the transaction, which then rolls back: a newer run has passed the fence, staged rows are not what was
 /// sent, keys do not tell rows apart, or rows did not land as they were sent.
 struct refused_to_apply {

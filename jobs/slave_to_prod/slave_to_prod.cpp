@@ -120,9 +120,11 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
     } catch (const postgres::error& e) {
         if (e.in_doubt)
             result.how = jobs::retry{
-                10s,
-                {failure_code::unreachable, e.what(),
-                 "the answer to COMMIT was lost, so the run may have ended well; the next try reads its receipt"}};
+                .after = 1s,
+                .why =
+                    {failure_code::unreachable, e.what(),
+                     "the answer to COMMIT was lost, so the run may have ended well; the next try reads its receipt"},
+                .in_doubt = true};
         else if (run.stop.stop_requested())
             result.how = jobs::give_up{
                 {failure_code::stopped, "the run was told to stop; production is as it was before", "run it again"}};
@@ -150,6 +152,20 @@ jobs::result slave_to_prod::sync(const jobs::run_context& run, jobs::sync_mode m
             table.updated = std::exchange(table.different, 0);
         }
     });
+}
+
+jobs::settlement slave_to_prod::settle(const jobs::run_context& run) {
+    try {
+        if (auto receipt = fence_off(settings_.production, settings_.limits, run)) return std::move(*receipt);
+        return jobs::nothing_done{};
+    } catch (const postgres::error& e) {
+        return jobs::retry{
+            .after = 5s,
+            .why =
+                {failure_code::unreachable, e.what(),
+                 "whether an attempt has changed production is not known before production answers"},
+            .in_doubt = true};
+    }
 }
 
 void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& report) {

@@ -28,6 +28,7 @@ public:
     [[nodiscard]] std::string_view name() const override { return job_name; }
     [[nodiscard]] jobs::result check(const jobs::run_context&) override;
     [[nodiscard]] jobs::result sync(const jobs::run_context&, jobs::sync_mode) override;
+    [[nodiscard]] jobs::settlement settle(const jobs::run_context&) override;
 
 private:
     void apply_changes(const jobs::run_context&, jobs::report&);

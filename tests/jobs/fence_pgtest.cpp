@@ -45,6 +45,31 @@ TEST_CASE("a run that a newer one overtakes while it reads changes nothing", "[j
     CHECK(f.staging() == none);
 }
 
+TEST_CASE("a last look tells what a run did, and nothing of it can come later", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    const auto asleep = f.next_run();
+    auto look = f.next_run();
+    look.run_id = asleep.run_id;
+    SECTION("it had done nothing, and wakes up") {
+        CHECK(std::holds_alternative<jobs::nothing_done>(f.settle(look)));
+        CHECK(lacking(ending(f.sync(asleep)), {"give_up superseded: "}) == none);
+        CHECK(f.both.production.value("SELECT count(*) FROM t") == "0");
+        CHECK(std::holds_alternative<jobs::nothing_done>(f.settle(asleep))); // an older look tells the same
+    }
+    SECTION("it had committed") {
+        REQUIRE(ending(f.sync(asleep)) == "done");
+        const auto found = f.settle(look);
+        REQUIRE(std::holds_alternative<jobs::report>(found));
+        CHECK(std::get<jobs::report>(found).totals().inserted == 1);
+    }
+    SECTION("production is away") {
+        f.production_url = "postgresql://postgres@127.0.0.1:1/postgres";
+        CHECK(std::holds_alternative<jobs::retry>(f.settle(look)));
+    }
+}
+
 TEST_CASE("a committed run leaves one receipt and its token in the fence", "[jobs][fence]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");

@@ -71,6 +71,8 @@ jobs::run_context sync_fixture::next_run() {
 
 jobs::result sync_fixture::sync(const jobs::run_context& run) const { return job().sync(run, jobs::sync_mode::apply); }
 
+jobs::settlement sync_fixture::settle(const jobs::run_context& run) const { return job().settle(run); }
+
 jobs::result sync_fixture::dry_run() { return job().sync(next_run(), jobs::sync_mode::dry_run); }
 
 jobs::result sync_fixture::check() { return job().check(next_run()); }

@@ -41,6 +41,7 @@ public:
 
     jobs::result sync() { return sync(next_run()); }
     jobs::result sync(const jobs::run_context&) const;
+    jobs::settlement settle(const jobs::run_context&) const;
     jobs::result dry_run();
     jobs::result check();
 

@@ -12,6 +12,7 @@ namespace tidesync::tests {
 class scripted_job final : public jobs::job {
 public:
     std::function<jobs::result(const jobs::run_context&)> script = [](const auto&) { return jobs::result{}; };
+    std::function<jobs::settlement()> found = [] { return jobs::nothing_done{}; }; ///< by a last look
     std::atomic<int> calls = 0;
 
     [[nodiscard]] std::string_view name() const override { return "scripted"; }
@@ -20,6 +21,7 @@ public:
         ++calls;
         return script(run);
     }
+    [[nodiscard]] jobs::settlement settle(const jobs::run_context&) override { return found(); }
 };
 
 } // namespace tidesync::tests

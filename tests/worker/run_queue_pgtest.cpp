@@ -110,6 +110,31 @@ TEST_CASE(
     CHECK(f.ends(id, "succeeded", 0ms));
 }
 
+TEST_CASE("the end of a run whose last attempt fell silent is what that attempt did", "[worker][queue]") {
+    fixture f;
+    const auto accepted =
+        f.store.accept({.job = "scripted", .trigger = "manual", .actor = "test", .message = {}}, "gone/1/a");
+    REQUIRE(accepted.claimed);
+    f.databases.production.run("UPDATE tidesync.run SET crashes = 2, lease_expires_at = now() - interval '1 s'");
+    std::string wanted = "dead";
+    SECTION("nothing") {}
+    SECTION("everything") {
+        wanted = "succeeded";
+        f.job.found = [] { return jobs::report{}; };
+    }
+    SECTION("what, nobody can tell at first") {
+        wanted = "succeeded";
+        f.job.found = [asked = 0]() mutable -> jobs::settlement {
+            if (asked++ == 0) return jobs::retry{.after = {}, .why = {jobs::failure_code::unreachable, "m", "h"}};
+            return jobs::report{};
+        };
+    }
+    const worker_process one{f.databases.production, f.job, "one"};
+    CHECK(f.ends(accepted.run_id, wanted));
+    CHECK(f.job.calls == 0); // it was only looked at
+    CHECK(f.store.find(accepted.run_id)->attempt == 0);
+}
+
 TEST_CASE("the loops go on while the store is away, and find what waits when it is back", "[worker][queue]") {
     fixture f;
     worker_process one{f.databases.production, f.job, "one"};

@@ -6,5 +6,5 @@ SELECT
     (SELECT run_id FROM tidesync.run
      WHERE job = $1 AND state IN ('running', 'retry_wait') AND NOT dry_run) AS at_work,
     EXISTS (SELECT FROM tidesync.run
-     WHERE job = $1 AND state = 'running' AND NOT dry_run AND cancel_requested_at IS NOT NULL) AS stopping,
+     WHERE job = $1 AND state IN ('running', 'retry_wait') AND NOT dry_run AND cancel_requested_at IS NOT NULL) AS stopping,
     (SELECT run_id FROM tidesync.run WHERE job = $1 AND state = 'queued' AND NOT dry_run) AS in_line;
