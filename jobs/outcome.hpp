@@ -16,6 +16,7 @@ enum class failure_code {
     plan_refused,  ///< the tables cannot be synced as they are
     data_refused,  ///< production refused a row: a constraint, a type, a trigger
     superseded,    ///< a newer run has passed, or this one lost its lease
+    store_behind,  ///< production has seen newer tokens than the run store gives out: was it restored?
     stopped,       ///< the worker was told to stop
     time_limit,    ///< the run took longer than it may
     internal,      ///< a defect of ours

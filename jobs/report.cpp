@@ -23,6 +23,8 @@ std::string_view to_string(failure_code code) noexcept {
         return "data_refused";
     case failure_code::superseded:
         return "superseded";
+    case failure_code::store_behind:
+        return "store_behind";
     case failure_code::stopped:
         return "stopped";
     case failure_code::time_limit:

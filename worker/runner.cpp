@@ -260,12 +260,14 @@ runner::ending runner::take_last_look(active_run& run) {
     }
 }
 
-runner::ending runner::ending_of(const active_run& run, jobs::result result) const {
+runner::ending runner::ending_of(active_run& run, jobs::result result) {
     ending end{.how = {.how = run_end::kind::succeeded}, .what = std::move(result.what)};
     const auto* why = jobs::why(result.how);
     if (why == nullptr) return end;
     end.how = {.how = run_end::kind::dead};
     end.why = *why;
+    if (why->code == jobs::failure_code::superseded && !run.stop.stop_requested())
+        end.why = explain_refusal(run, *why);
     if (const auto* retry = std::get_if<jobs::retry>(&result.how)) {
         end.how = {
             .how = retry->in_doubt ? run_end::kind::in_doubt : run_end::kind::retry,
@@ -342,6 +344,22 @@ void runner::finish(active_run& run, const ending& end) {
          {"error", why.message},
          {"hint", why.hint},
          {"took_ms", took.count()}});
+}
+
+/// The fence of production let nobody pass but owners of a newer token. Tokens are given out one after the other, to
+/// one run of a job at a time: whoever still holds the lease has the newest, unless the store forgot some that it gave
+/// out.
+jobs::failure runner::explain_refusal(active_run& run, jobs::failure refused) {
+    try {
+        if (!store_.heartbeat(run.claim, run.progress.latest()).held) return refused;
+    } catch (const std::exception&) {
+        return refused; // the store is away, and nobody knows
+    }
+    return {
+        jobs::failure_code::store_behind,
+        fmt::format("the run store is older than production: this run holds its lease, yet {}", refused.message),
+        "was the run store restored from a backup, moved, or is another one in use? Every run is refused until its "
+        "tokens are raised: `tidesync doctor` has the statement for it"};
 }
 
 std::chrono::milliseconds pause_before_next(int attempt, std::chrono::seconds asked) {

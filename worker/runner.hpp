@@ -66,7 +66,8 @@ private:
     ending try_job(active_run&);
     ending take_last_look(active_run&);
     jobs::run_context context_of(active_run&) const;
-    [[nodiscard]] ending ending_of(const active_run&, jobs::result) const;
+    ending ending_of(active_run&, jobs::result);
+    jobs::failure explain_refusal(active_run&, jobs::failure);
     void finish(active_run&, const ending&);
     void stop(active_run&, stop_reason);
 

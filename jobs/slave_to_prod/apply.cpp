@@ -64,8 +64,8 @@ void pass_fence(pqxx::transaction_base& transaction, const jobs::run_context& ru
                  "a newer run has passed: {} with token {} on {}; this run's token is {}, and it changed nothing",
                  last["run_id"].as<std::string>(), last["lease_token"].as<std::string>(), last["at"].as<std::string>(),
                  run.lease_token),
-             "nothing to do, unless the run store was moved or restored: then tokens began anew, and tidesync.fence in "
-             "production is ahead of them (docs/runbook.md)"}}};
+             "nothing to do, unless the run store was moved or restored: `tidesync doctor` compares its tokens with "
+             "production's"}}};
     });
 }
 

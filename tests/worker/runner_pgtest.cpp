@@ -130,6 +130,22 @@ TEST_CASE("a job that throws ends dead, not the process", "[worker][runner][thre
     CHECK(f.store.find(run.run_id)->error.at("code") == "internal");
 }
 
+TEST_CASE(
+    "a run that production refuses although it holds its lease says that its store is behind", "[worker][runner]") {
+    fixture f;
+    const jobs::failure refusal{
+        jobs::failure_code::superseded, "a newer run has passed: with token 57", "nothing to do"};
+    f.job.script = [&](const jobs::run_context&) -> jobs::result { return {jobs::give_up{refusal}, {}}; };
+    runner runs{f.store, {&f.job}, {}};
+    const auto run = f.claim();
+    runs.start(run);
+    REQUIRE(runs.wait(run.run_id, 10s));
+    const auto error = f.store.find(run.run_id)->error;
+    CHECK(error.at("code") == "store_behind");
+    CHECK_THAT(error.at("message").get<std::string>(), containing("token 57"));
+    CHECK_THAT(error.at("hint").get<std::string>(), containing("`tidesync doctor`"));
+}
+
 TEST_CASE("draining stops what takes longer and releases it", "[worker][runner][threads]") {
     fixture f;
     f.job.script = wait_for_stop;
