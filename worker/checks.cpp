@@ -7,11 +7,17 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <unistd.h>
+#include <utility>
 
 namespace tidesync::worker {
 
 namespace {
+
+constexpr std::string_view indent = "           "; // as wide as a label
+constexpr std::size_t terminal_columns = 90;
 
 probe probe_database(const std::string& name, const postgres::address& where, std::optional<schema_part> part) {
     probe result{name, where.describe(), {}};
@@ -37,24 +43,47 @@ std::string_view to_string(check::state how) {
     switch (how) {
     case check::state::ok:
         return "ok";
-    case check::state::wrong:
-        return "wrong";
+    case check::state::warning:
+        return "warning";
+    case check::state::problem:
+        return "problem";
     case check::state::note:
         break;
     }
     return "note";
 }
 
+nlohmann::ordered_json document_of(const check& line) {
+    nlohmann::ordered_json document{{"state", to_string(line.how)}, {"text", line.text}};
+    if (!line.remedy.empty()) document["remedy"] = line.remedy;
+    return document;
+}
+
 void print(const check& line) {
-    fmt::print("  {:<6} {}\n", to_string(line.how), line.text);
-    if (!line.remedy.empty()) fmt::print("         {}\n", line.remedy);
+    const auto columns = isatty(STDOUT_FILENO) != 0 ? terminal_columns - indent.size() : std::string::npos;
+    std::string_view label = to_string(line.how);
+    for (const auto& part : wrapped(line.text, columns)) fmt::print("  {:<8} {}\n", std::exchange(label, ""), part);
+    for (const auto& part : wrapped(line.remedy, columns)) fmt::print("{}{}\n", indent, part);
     std::fflush(stdout);
+}
+
+std::vector<std::string> wrapped(std::string_view text, std::size_t columns) {
+    std::vector<std::string> lines;
+    while (text.size() > columns) {
+        auto end = text.rfind(' ', columns);
+        if (end == std::string_view::npos) end = text.find(' ', columns);
+        if (end == std::string_view::npos) break;
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    if (!text.empty()) lines.emplace_back(text);
+    return lines;
 }
 
 std::vector<check> wrong_settings(const loading& loaded) {
     std::vector<check> lines;
     lines.reserve(loaded.problems.size());
-    for (const auto& problem : loaded.problems) lines.push_back({check::state::wrong, problem, {}});
+    for (const auto& problem : loaded.problems) lines.push_back({check::state::problem, problem, {}});
     return lines;
 }
 
@@ -86,7 +115,7 @@ std::vector<probe> probe_databases(const settings& values) {
 
 check check_of(const probe& probe) {
     if (probe.problem.empty()) return {check::state::ok, fmt::format("{} {}", probe.name, probe.where), {}};
-    return {check::state::wrong, fmt::format("{} {}: {}", probe.name, probe.where, probe.problem), {}};
+    return {check::state::problem, fmt::format("{} {}: {}", probe.name, probe.where, probe.problem), {}};
 }
 
 } // namespace tidesync::worker

@@ -2,24 +2,37 @@
 
 #include "worker/settings.hpp"
 
+#include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-/// What `check-config` and `setup` look at, a line each.
+/// What `check-config`, `setup` and `doctor` look at, a line each.
 namespace tidesync::worker {
 
 struct check {
-    enum class state { ok, wrong, note };
+    enum class state {
+        ok,
+        note,    ///< worth knowing
+        warning, ///< works today, and will bite
+        problem, ///< has to be put right
+    };
     state how = state::ok;
     std::string text;
-    std::string remedy; ///< what to do, when it is wrong
+    std::string remedy; ///< what to do about it
 };
 
 [[nodiscard]] std::string_view to_string(check::state);
 
-/// `  ok     …`, on stdout; a remedy stands below.
+/// `{"state", "text", "remedy"}`, the last where there is one.
+[[nodiscard]] nlohmann::ordered_json document_of(const check&);
+
+/// `  ok       …`, on stdout; a remedy stands below. Wrapped for a terminal, a line each for everybody else.
 void print(const check&);
+
+/// Breaks a text between words, and nowhere else. @param columns  for a line; a longer word has a line of its own
+[[nodiscard]] std::vector<std::string> wrapped(std::string_view text, std::size_t columns);
 
 /// Every setting that is wrong.
 [[nodiscard]] std::vector<check> wrong_settings(const loading&);

@@ -55,7 +55,7 @@ std::vector<check> compare_signing_keys(const std::vector<qstash::signing_key>& 
     const auto matches = [&](const pair_of_keys& pair) { return pair.matches(theirs); };
     if (std::ranges::none_of(pairs, matches))
         return {
-            {check::state::wrong, "none of the signing keys is one of the account that QSTASH_TOKEN belongs to",
+            {check::state::problem, "none of the signing keys is one of the account that QSTASH_TOKEN belongs to",
              "copy both signing keys from the QStash console, of the same account and region as the token"}};
     std::vector<check> lines;
     lines.reserve(pairs.size());

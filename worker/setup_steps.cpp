@@ -80,7 +80,7 @@ bool check_token(transcript& lines, qstash::client& client, const settings& conf
 void check_signing_keys(transcript& lines, qstash::client& client, const settings& config) {
     try {
         for (const auto& line : compare_signing_keys(config.signing_keys, client.get_keys())) {
-            if (line.how == check::state::wrong)
+            if (line.how == check::state::problem)
                 lines.wrong(exit_code::configuration, line.text, line.remedy);
             else
                 lines.add(line);

@@ -12,9 +12,7 @@ transcript::transcript(bool json)
 
 void transcript::add(const check& line) {
     if (!json_) print(line);
-    nlohmann::ordered_json step{{"state", to_string(line.how)}, {"text", line.text}};
-    if (!line.remedy.empty()) step["remedy"] = line.remedy;
-    document["steps"].push_back(std::move(step));
+    document["steps"].push_back(document_of(line));
 }
 
 void transcript::ok(std::string text) { add({check::state::ok, std::move(text), {}}); }
@@ -25,7 +23,7 @@ void transcript::note(std::string text, std::string remedy) {
 
 void transcript::wrong(exit_code code, std::string text, std::string remedy) {
     if (good()) end_ = code;
-    add({check::state::wrong, std::move(text), std::move(remedy)});
+    add({check::state::problem, std::move(text), std::move(remedy)});
 }
 
 void transcript::wrong(const qstash::api_error& error, std::string_view what) {

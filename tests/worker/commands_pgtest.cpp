@@ -36,7 +36,8 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
     CHECK(version.out.starts_with("tidesync "));
     CHECK(run_tidesync({"--help"}, {}).status == 0);
     for (const auto* verb :
-         {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo", "qstash-local"}) {
+         {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo",
+          "qstash-local"}) {
         CAPTURE(verb);
         const auto help = run_tidesync({verb, "--help"}, {});
         CHECK(help.status == 0);
@@ -156,10 +157,10 @@ TEST_CASE("setup says everything that is wrong and changes nothing then", "[work
     const auto text = run_tidesync({"setup"}, environment);
     CAPTURE(text.out, text.err);
     CHECK(text.status == 78);
-    CHECK(contains(text.out, "wrong  TIDESYNC_ADMIN_TOKEN"));
-    CHECK(contains(text.out, "wrong  slave 127.0.0.1:1/app"));
-    CHECK(contains(text.out, "ok     production"));
-    CHECK(contains(text.out, "wrong  QStash"));
+    CHECK(contains(text.out, "problem  TIDESYNC_ADMIN_TOKEN"));
+    CHECK(contains(text.out, "problem  slave 127.0.0.1:1/app"));
+    CHECK(contains(text.out, "ok       production"));
+    CHECK(contains(text.out, "problem  QStash"));
     CHECK(contains(text.out, "nothing was changed"));
     CHECK_FALSE(contains(text.out + text.err, "hunter2secret"));
     const auto document = only_document(run_tidesync({"setup", "--json"}, environment));
