@@ -39,8 +39,9 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_QSTASH_ALLOW_HOSTS   qstash-local: hosts it may call: app.example.com, *.example.org, or *
   TIDESYNC_QSTASH_ALLOW_NETWORKS   qstash-local: private networks they may be in: 10.0.0.0/8, fd00::/8
 `tidesync check-config` tells what `serve` has, what is missing and what is wrong; docs/configuration.md has all.
-Exit codes: 0 in step (`ensure`: or the tick was served, or the job is paused), 1 differences found, 3 failed,
-64 wrong usage, 78 configuration.)";
+`tidesync doctor` tells what will bite once it runs: clocks, poolers, privileges, time limits, a restored run store.
+Exit codes: 0 in step (`ensure`: or the tick was served, or the job is paused), 1 differences or (`doctor`) problems
+found, 3 failed, 64 wrong usage, 78 configuration.)";
 
 /// `tidesync schedule VERB [ID]`.
 void add_schedule(CLI::App& app, command& result) {
@@ -158,8 +159,16 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
     with_json(
         with_job(add("check", "Compare both sides; write nothing. Exit 1 when they differ", command::verb::check)));
     with_json(
-        add("check-config", "Test every setting of `serve` and say what is wrong with it", command::verb::check_config))
+        add("check-config",
+            "Test every setting of `serve`, and that its databases answer. (doctor looks at how the whole behaves)",
+            command::verb::check_config))
         ->add_flag("--insecure-dev", result.insecure_dev, "As `serve --insecure-dev` will take them");
+    with_json(
+        add("doctor",
+            "Look at how the whole behaves: clocks, poolers, privileges, tokens, time limits, schedule and runs, each "
+            "with a remedy. Writes nothing; exit 1 when something is to be put right, 3 when a database is away. "
+            "(check-config looks at the settings alone)",
+            command::verb::doctor));
     with_json(
         add("migrate",
             "Make or update the schemas tidesync, tidesync_staging and, where TIDESYNC_QSTASH_DATABASE_URL is set, "

@@ -21,6 +21,7 @@ struct command {
         run,
         check,
         check_config,
+        doctor,
         migrate,
         runs,
         show_run,

@@ -10,6 +10,7 @@ exit_code serve(const command&);
 exit_code run_job(const command&);
 exit_code check_job(const command&);
 exit_code check_config(const command&);
+exit_code doctor(const command&);
 exit_code migrate_schemas(const command&);
 exit_code list_runs(const command&);
 exit_code show_run(const command&);

@@ -23,6 +23,8 @@ exit_code dispatch(const command& command) {
         return check_job(command);
     case command::verb::check_config:
         return check_config(command);
+    case command::verb::doctor:
+        return doctor(command);
     case command::verb::migrate:
         return migrate_schemas(command);
     case command::verb::runs:

@@ -108,30 +108,32 @@ migration migrate(const postgres::address& where, schema_part part) {
 }
 
 schema_check missing_schema(const postgres::address& where, schema_part part) {
-    const auto schema = versions_of(part).schema;
-    return postgres::named(side_of(part), fmt::format("reading {}.schema_version", schema), [&]() -> schema_check {
+    return postgres::named(side_of(part), fmt::format("reading {}.schema_version", versions_of(part).schema), [&] {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
-        const int wanted = static_cast<int>(files_of(part).size());
-        const int found = read_version(transaction, part);
-        if (found < wanted)
-            return {
-                fmt::format(
-                    "schema {} in {} is {}", schema, where.describe(),
-                    found < 0 ? "missing"
-                              : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted)),
-                "run `tidesync migrate`"};
-        if (found > wanted)
-            return {
-                fmt::format(
-                    "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema, where.describe(),
-                    to_string(part), found, wanted),
-                "use the newer binary"};
-        if (part == schema_part::production && !has_staging_schema(transaction))
-            return {
-                fmt::format("schema tidesync_staging in {} is missing", where.describe()), "run `tidesync migrate`"};
-        return {};
+        return missing_schema(transaction, part, where.describe());
     });
+}
+
+schema_check missing_schema(pqxx::transaction_base& transaction, schema_part part, const std::string& where) {
+    const auto schema = versions_of(part).schema;
+    const int wanted = static_cast<int>(files_of(part).size());
+    const int found = read_version(transaction, part);
+    if (found < wanted)
+        return {
+            fmt::format(
+                "schema {} in {} is {}", schema, where,
+                found < 0 ? "missing" : fmt::format("at {} version {}, {} is needed", to_string(part), found, wanted)),
+            "run `tidesync migrate`"};
+    if (found > wanted)
+        return {
+            fmt::format(
+                "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema, where,
+                to_string(part), found, wanted),
+            "use the newer binary"};
+    if (part == schema_part::production && !has_staging_schema(transaction))
+        return {fmt::format("schema tidesync_staging in {} is missing", where), "run `tidesync migrate`"};
+    return {};
 }
 
 } // namespace tidesync::worker

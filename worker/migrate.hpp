@@ -2,6 +2,7 @@
 
 #include "jobs/stores/postgres/address.hpp"
 
+#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,5 +31,8 @@ struct schema_check {
 /// Whether a part is where this binary needs it.
 /// @throws postgres::error
 [[nodiscard]] schema_check missing_schema(const postgres::address&, schema_part);
+
+/// The same, for who is connected already. @param where  names the database
+[[nodiscard]] schema_check missing_schema(pqxx::transaction_base&, schema_part, const std::string& where);
 
 } // namespace tidesync::worker

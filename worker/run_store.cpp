@@ -11,9 +11,6 @@ namespace {
 
 constexpr std::string_view side = "run store";
 
-/// Two, so that the beats of other runs need not wait for one that hangs.
-constexpr std::size_t beating_connections = 2;
-
 std::string_view word(run_end::kind how) {
     switch (how) {
     case run_end::kind::succeeded:
@@ -58,8 +55,8 @@ std::string_view to_string(decision what) noexcept {
 
 run_store::run_store(postgres::address where, std::chrono::milliseconds lease)
     : lease_{lease}
-    , transactions_{std::string{side}, where}
-    , beats_{std::string{side}, std::move(where), beating_connections} {}
+    , transactions_{std::string{side}, where, working_connections_max}
+    , beats_{std::string{side}, std::move(where), beating_connections_max} {}
 
 void run_store::register_job(const job_rules& job, rules whose) {
     transactions_.run("registering a job", [&](auto& transaction) {

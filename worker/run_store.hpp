@@ -5,6 +5,7 @@
 #include "worker/transactions.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@ inline constexpr int alarms_shown_max = 20;
 /// postgres::error when the store does not answer; all may be called from any thread.
 class run_store {
 public:
+    static constexpr std::size_t working_connections_max = 8;
+    /// Two, so that the beats of other runs need not wait for one that hangs.
+    static constexpr std::size_t beating_connections_max = 2;
+
     /// @param lease  how long a worker that fell silent keeps its run
     explicit run_store(postgres::address, std::chrono::milliseconds lease = std::chrono::seconds{30});
 

@@ -94,7 +94,8 @@ void note_foreign_names(const environment& env, loading& into) {
 }
 
 void read_databases(settings_reader& from, settings& values, purpose what_for) {
-    const bool works = what_for == purpose::serve || what_for == purpose::job || what_for == purpose::setup;
+    const bool works = what_for == purpose::serve || what_for == purpose::job || what_for == purpose::setup ||
+                       what_for == purpose::doctor;
     values.slave = from.database("SLAVE_DATABASE_URL", works);
     values.run_store = from.database("TIDESYNC_DATABASE_URL", false);
     // A scheduler may be all that is to be set up.
@@ -136,10 +137,11 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
         from.problem(
             "TIDESYNC_LEASE",
             fmt::format("expected at least {} s: its holder beats six times in it", lease_min.count()));
-    if (serves || what_for == purpose::schedule) read_public_url(from, values, true);
-    if (serves || asks_qstash) {
+    const bool looks = what_for == purpose::doctor;
+    if (serves || looks || what_for == purpose::schedule) read_public_url(from, values, !looks);
+    if (serves || looks || asks_qstash) {
         read_qstash_url(from, values);
-        read_qstash_token(from, values, what_for != purpose::serve);
+        read_qstash_token(from, values, what_for != purpose::serve && !looks);
     }
     if (serves) {
         if (insecure_dev && !is_loopback(values.listen.host))

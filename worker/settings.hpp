@@ -61,6 +61,7 @@ using environment = std::map<std::string, std::string>;
 enum class purpose {
     serve,         ///< databases, keys, public URL and admin token
     job,           ///< databases
+    doctor,        ///< databases; what `serve` and QStash need, where it is set
     migrate,       ///< production, and the run store where it is set apart
     store,         ///< the run store
     qstash,        ///< QSTASH_TOKEN; databases and job file are not looked at

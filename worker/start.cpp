@@ -29,6 +29,7 @@ std::string_view settings_hint(const command& command) {
     case command::verb::run:
     case command::verb::check:
     case command::verb::check_config:
+    case command::verb::doctor:
     case command::verb::runs:
     case command::verb::show_run:
     case command::verb::cancel_run:
@@ -62,6 +63,11 @@ void explain_failure(
 std::optional<settings> load_or_explain(purpose what_for, const command& command) {
     auto loaded = load_settings(process_environment(), what_for, command.config_file, command.insecure_dev);
     if (loaded.problems.empty()) return std::move(loaded.values);
+    explain_settings(command, loaded);
+    return std::nullopt;
+}
+
+void explain_settings(const command& command, const loading& loaded) {
     explain_failure(
         command, "configuration",
         fmt::format(
@@ -69,7 +75,6 @@ std::optional<settings> load_or_explain(purpose what_for, const command& command
             fmt::join(loaded.problems, "\n    ")),
         std::string{settings_hint(command)});
     for (const auto& note : loaded.notes) fmt::print(stderr, "  note: {}\n", note);
-    return std::nullopt;
 }
 
 bool schemas_are_there(const settings& settings, const command& command) {

@@ -15,6 +15,9 @@ void explain_failure(
     const command&, std::string_view code, const std::string& message, const std::string& hint,
     std::string_view run_id = {});
 
+/// The same for settings that are wrong, all at once.
+void explain_settings(const command&, const loading&);
+
 /// Loads the settings, or explains everything that is wrong with them.
 [[nodiscard]] std::optional<settings> load_or_explain(purpose, const command&);
 

@@ -36,7 +36,7 @@ TEST_CASE("help and version are for strangers, wrong usage is 64", "[worker][com
     CHECK(version.out.starts_with("tidesync "));
     CHECK(run_tidesync({"--help"}, {}).status == 0);
     for (const auto* verb :
-         {"serve", "run", "check", "check-config", "migrate", "runs", "schedule", "setup", "demo",
+         {"serve", "run", "check", "check-config", "doctor", "migrate", "runs", "schedule", "setup", "demo",
           "qstash-local"}) {
         CAPTURE(verb);
         const auto help = run_tidesync({verb, "--help"}, {});

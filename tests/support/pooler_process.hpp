@@ -1,0 +1,35 @@
+#pragma once
+
+#include "tests/support/database.hpp"
+#include "tests/support/process.hpp"
+
+#include <memory>
+#include <string>
+
+namespace tidesync::tests {
+
+/// A running PgBouncer in front of one of the two test servers.
+class pooler_process {
+public:
+    struct rules {
+        std::string mode = "transaction";
+        int pool_size = 20;
+    };
+
+    /// @throws std::runtime_error with its log when it does not come up
+    pooler_process(const database& behind, const rules&);
+    ~pooler_process();
+    pooler_process(const pooler_process&) = delete;
+    pooler_process& operator=(const pooler_process&) = delete;
+
+    /// The address of a database on that server, through the pooler.
+    [[nodiscard]] std::string url(const database&) const;
+    [[nodiscard]] tests::process& process() { return *process_; }
+
+private:
+    std::string folder_;
+    std::string port_;
+    std::unique_ptr<tests::process> process_;
+};
+
+} // namespace tidesync::tests
