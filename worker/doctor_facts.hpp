@@ -71,6 +71,7 @@ struct job_state {
     std::string last_success{};
     std::optional<std::chrono::seconds> success_age{};
     bool scheduled = false;                              ///< a schedule or the fallback has asked for it
+    int fallbacks = 0;                                   ///< lately: runs for ticks that nobody else had served
     int dead = 0;                                        ///< lately
     std::string dead_run{}, dead_code{}, dead_message{}; ///< of the latest
     bool dead_since_success = false;

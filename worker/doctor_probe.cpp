@@ -202,6 +202,7 @@ private:
                  .last_success = text(row, "last_success"),
                  .success_age = time_in<seconds>(row, "success_age_s"),
                  .scheduled = row["scheduled"].as<bool>(),
+                 .fallbacks = row["fallbacks"].as<int>(),
                  .dead = row["dead"].as<int>(),
                  .dead_run = text(row, "dead_run"),
                  .dead_code = text(row, "dead_code"),

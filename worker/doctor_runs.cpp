@@ -101,6 +101,14 @@ std::vector<check> judge_job(const job_state& job) {
                  "a run of {} lost its worker {} ago, and no other takes it over", job.name, age_text(*job.lost)),
              "is a worker running, with this run store? `tidesync serve`, or `tidesync ensure " + job.name +
                  " --wait`"});
+    if (job.fallbacks > 0)
+        lines.push_back(
+            {state::warning,
+             fmt::format(
+                 "the fallback ran {} time{} for {} in the last {} days: QStash had not", job.fallbacks,
+                 job.fallbacks == 1 ? "" : "s", job.name, days_lately),
+             "the data is fine, the way from QStash to the worker was not: docs/runbook.md, \"The fallback had to "
+             "run\""});
     if (job.dead > 0)
         lines.push_back(
             {job.dead_since_success ? state::problem : state::warning,

@@ -90,7 +90,7 @@ std::string runs_table(const std::vector<run_view>& runs) {
 std::string run_text(const run_view& run) {
     std::string text;
     const auto line = [&](std::string_view name, const std::string& value) {
-        if (!value.empty()) text += fmt::format("  {:<12}{}\n", name, printable(value));
+        if (!value.empty()) text += fmt::format("  {:<13}{}\n", name, printable(value));
     };
     line("run", run.run_id);
     line("job", run.job + (run.dry_run ? " (dry run)" : ""));

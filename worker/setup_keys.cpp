@@ -41,7 +41,7 @@ check weighed(const pair_of_keys& ours, const qstash::key_pair& theirs) {
             "put each in its own place, then restart the worker"};
     if (next == theirs.current) // deliveries pass until the next rotation
         return {
-            check::state::note, fmt::format("{}: the keys were rotated once", ours.names()),
+            check::state::warning, fmt::format("{}: the keys were rotated once", ours.names()),
             "copy both from the QStash console, then restart the worker"};
     return {
         check::state::note, fmt::format("of {}, only one is the account's", ours.names()),

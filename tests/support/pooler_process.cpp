@@ -50,7 +50,8 @@ pooler_process::pooler_process(const database& behind, const rules& rules)
     std::ofstream{folder_ + "/users"} << fmt::format("\"{}\" \"{}\"\n", server.user, server.password);
     std::ofstream{folder_ + "/ini"} << fmt::format(
         "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n"
-        "unix_socket_dir =\nauth_type = md5\nauth_file = {}/users\npool_mode = {}\ndefault_pool_size = {}\n",
+        "unix_socket_dir =\nauth_type = md5\nauth_file = {}/users\npool_mode = {}\ndefault_pool_size = {}\n"
+        "server_reset_query =\n", // what a client leaves in a session stays there, to be seen
         server.host, server.port, port_, folder_, rules.mode, rules.pool_size);
     std::vector<std::string> words{"/usr/sbin/pgbouncer", folder_ + "/ini"};
     if (geteuid() == 0) {                         // it refuses to run as root

@@ -347,6 +347,9 @@ TEST_CASE("doctor tells of runs that need somebody", "[worker][doctor]") {
     CHECK_THAT(found.find("died"), containing("problem") && containing("data_refused") && containing("runs retry"));
 
     REQUIRE(f.tell({"resume", "slave-to-prod"}).status == 0);
+    production.run("INSERT INTO tidesync.run (job, state, trigger, actor, slot, finished_at) VALUES ('slave-to-prod', "
+                   "'succeeded', 'cronjob', 'ensure', now(), now())");
+    CHECK_THAT(examined{f.environment}.find("the fallback ran 1 time"), containing("warning"));
     production.run(
         "INSERT INTO tidesync.run (job, state, trigger, actor, run_after) VALUES ('slave-to-prod', 'queued', "
         "'qstash', 'x', now() - interval '10 minutes')");

@@ -262,6 +262,9 @@ TEST_CASE("a job is late an hour after its slot, and late matters where somebody
 
 TEST_CASE("dead runs, and runs that no worker takes, are told", "[worker][doctor]") {
     job_state job{.name = "slave-to-prod", .slot_every = 6h, .success_age = 1h};
+    job.fallbacks = 1;
+    CHECK(with(judge_job(job), "the fallback ran 1 time").how == state::warning);
+    job.fallbacks = 0;
     job.dead = 2;
     job.dead_run = "run-a";
     job.dead_code = "data_refused";

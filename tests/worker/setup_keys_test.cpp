@@ -25,7 +25,7 @@ TEST_CASE("the account's own keys are right", "[worker][setup]") {
 
 TEST_CASE("keys that were rotated once still work and are to be copied anew", "[worker][setup]") {
     const auto said = found({{"current", "sig_before"}, {"next", "sig_current"}});
-    CHECK_THAT(said, containing("note signing keys current and next: the keys were rotated once"));
+    CHECK_THAT(said, containing("warning signing keys current and next: the keys were rotated once"));
     CHECK_THAT(said, containing("restart the worker"));
     CHECK_THAT(found({{"current", "sig_next"}, {"next", "sig_current"}}), containing("note") && containing("place"));
     CHECK_THAT(

@@ -2,6 +2,7 @@
 -- $1 int  days that count as lately
 -- Returns one row a job: name, slot_every_s, paused text (`by somebody since …: reason`, null when it is not),
 -- last_success text and success_age_s (null for never), scheduled boolean (a schedule or the fallback asks for it),
+-- fallbacks int (runs that the fallback made lately),
 -- dead int (lately), dead_code, dead_message and dead_run of the latest, dead_since_success boolean, waiting_s (how long
 -- the longest has been due without a worker; null for none), lost_s (how long ago the lease of a run ended that is
 -- still at work; null for none).
@@ -11,6 +12,8 @@ SELECT j.name, extract(epoch FROM j.slot_every)::bigint AS slot_every_s,
     to_char(success.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') AS last_success,
     extract(epoch FROM clock_timestamp() - success.at)::bigint AS success_age_s,
     EXISTS (SELECT FROM tidesync.run r WHERE r.job = j.name AND r.trigger IN ('qstash', 'cronjob')) AS scheduled,
+    (SELECT count(*)::int FROM tidesync.run r WHERE r.job = j.name AND r.trigger = 'cronjob'
+        AND r.created_at > clock_timestamp() - make_interval(days => $1::int)) AS fallbacks,
     (SELECT count(*)::int FROM tidesync.run r WHERE r.job = j.name AND r.state = 'dead'
         AND r.finished_at > clock_timestamp() - make_interval(days => $1::int)) AS dead,
     latest.error ->> 'code' AS dead_code, latest.error ->> 'message' AS dead_message, latest.run_id AS dead_run,
