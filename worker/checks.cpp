@@ -17,6 +17,7 @@ namespace tidesync::worker {
 namespace {
 
 constexpr std::string_view indent = "           "; // as wide as a label
+constexpr std::size_t arrow_columns = 3;           // before a remedy
 constexpr std::size_t terminal_columns = 90;
 
 probe probe_database(const std::string& name, const postgres::address& where, std::optional<schema_part> part) {
@@ -63,7 +64,9 @@ void print(const check& line) {
     const auto columns = isatty(STDOUT_FILENO) != 0 ? terminal_columns - indent.size() : std::string::npos;
     std::string_view label = to_string(line.how);
     for (const auto& part : wrapped(line.text, columns)) fmt::print("  {:<8} {}\n", std::exchange(label, ""), part);
-    for (const auto& part : wrapped(line.remedy, columns)) fmt::print("{}{}\n", indent, part);
+    std::string_view arrow = "-> ";
+    for (const auto& part : wrapped(line.remedy, columns - arrow_columns))
+        fmt::print("{}{:<{}}{}\n", indent, std::exchange(arrow, ""), arrow_columns, part);
     std::fflush(stdout);
 }
 

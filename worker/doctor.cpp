@@ -80,10 +80,10 @@ const database_facts* find(const std::vector<database_facts>& all, bool database
 
 void tell_database(findings& into, const database_facts& of, const settings& config) {
     into.area(of.name);
-    if (of.server) into.add(judge_server(of, config));
+    into.add(judge_server(of, config));
     if (of.clock) into.add(judge_clock(of.name, *of.clock, config.clock_tolerance));
-    if (of.in_front) into.add(judge_pooler(of));
-    if (of.server && of.away.empty()) into.add(judge_rights(of));
+    if (of.in_front) into.add(judge_pooler(of, *of.in_front));
+    if (of.away.empty()) into.add(judge_rights(of));
     into.add(of.unread);
     if (!of.away.empty())
         into.add_away({state::problem, fmt::format("{} {}: {}", of.name, of.where, of.away), of.away_hint});

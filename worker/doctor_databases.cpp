@@ -122,6 +122,7 @@ int connections_of_a_worker(const database_facts& of) {
 }
 
 std::vector<check> judge_server(const database_facts& of, const settings& config) {
+    if (!of.server) return {};
     const auto& server = *of.server;
     std::vector<check> lines;
     lines.push_back(
@@ -159,8 +160,8 @@ check judge_clock(std::string_view name, const clock_reading& reading, std::chro
             tolerance.count())};
 }
 
-check judge_pooler(const database_facts& of) {
-    switch (*of.in_front) {
+check judge_pooler(const database_facts& of, pooler in_front) {
+    switch (in_front) {
     case pooler::none:
         return {state::ok, fmt::format("{}: no pooler in front", of.name), {}};
     case pooler::session:

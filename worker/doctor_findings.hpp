@@ -15,21 +15,22 @@ namespace tidesync::worker {
 
 // -- a database: doctor_databases.cpp
 
-/// What the server itself brings along: recovery, time limits, durability, room for connections.
+/// What the server itself brings along: recovery, time limits, durability, room for connections. Nothing where it did
+/// not answer.
 [[nodiscard]] std::vector<check> judge_server(const database_facts&, const settings&);
 
 /// @param tolerance  of signatures, TIDESYNC_CLOCK_TOLERANCE
 [[nodiscard]] check judge_clock(std::string_view name, const clock_reading&, std::chrono::seconds tolerance);
 
 /// What stands in front of it means something else for each of our databases.
-[[nodiscard]] check judge_pooler(const database_facts&);
+[[nodiscard]] check judge_pooler(const database_facts&, pooler in_front);
 
 /// How many connections a worker may open at once to what this database is for.
 [[nodiscard]] int connections_of_a_worker(const database_facts&);
 
 // -- what the roles may do: doctor_rights.cpp
 
-/// Too little is a problem, too much a warning.
+/// Too little is a problem, too much a warning. Nothing where the server did not answer.
 [[nodiscard]] std::vector<check> judge_rights(const database_facts&);
 
 /// What the job would say of the tables, and of rows that row level security hides from it.

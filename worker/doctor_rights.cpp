@@ -26,16 +26,15 @@ std::string grants(const std::vector<std::string>& missing, std::string_view rol
     return statements;
 }
 
-void judge_reader(const database_facts& of, std::vector<check>& lines) {
-    const auto& role = of.server->role;
+void judge_reader(const database_facts& of, const server_state& server, std::vector<check>& lines) {
+    const auto& role = server.role;
     constexpr auto remedy =
         "a role of its own is enough: CREATE ROLE tidesync_reader LOGIN; GRANT USAGE on the schemas "
         "and SELECT on the tables to it";
-    if (of.server->in_recovery || of.server->read_only)
-        lines.push_back({state::ok, fmt::format("slave: role {} cannot write", role), {}});
-    else if (of.server->superuser)
+    const bool nobody_writes = server.in_recovery || server.read_only;
+    if (server.superuser && !nobody_writes)
         lines.push_back({state::warning, fmt::format("slave: role {} is a superuser, to read", role), remedy});
-    else if (of.writable_tables > 0)
+    else if (of.writable_tables > 0 && !nobody_writes)
         lines.push_back(
             {state::warning,
              fmt::format(
@@ -46,9 +45,9 @@ void judge_reader(const database_facts& of, std::vector<check>& lines) {
         lines.push_back({state::ok, fmt::format("slave: role {} cannot write", role), {}});
 }
 
-void judge_writer(const database_facts& of, std::vector<check>& lines) {
-    const auto& role = of.server->role;
-    if (of.server->superuser) {
+void judge_writer(const database_facts& of, const server_state& server, std::vector<check>& lines) {
+    const auto& role = server.role;
+    if (server.superuser) {
         lines.push_back(
             {state::warning, fmt::format("{}: role {} is a superuser", of.name, role),
              "let `migrate` run as the owner, and runs as a role with what docs/configuration.md lists under \"What "
@@ -97,15 +96,16 @@ void judge_hidden(
 } // namespace
 
 std::vector<check> judge_rights(const database_facts& of) {
+    if (!of.server) return {};
     std::vector<check> lines;
     for (const auto& schema : of.schemas) {
         const bool told = std::ranges::any_of(lines, [&](const auto& line) { return line.text == schema.problem; });
         if (!schema.problem.empty() && !told) lines.push_back({state::problem, schema.problem, schema.hint});
     }
     if (of.is_slave)
-        judge_reader(of, lines);
+        judge_reader(of, *of.server, lines);
     else if (lines.empty())
-        judge_writer(of, lines);
+        judge_writer(of, *of.server, lines);
     return lines;
 }
 

@@ -190,22 +190,18 @@ TEST_CASE("too few connections are told, with who limits them", "[worker][doctor
 
 TEST_CASE("a pooler means something else for each database", "[worker][doctor]") {
     auto slave = healthy(true, false, false);
-    auto production = healthy(false, true, false);
-    auto store = healthy(false, false, true);
-    for (auto* one : {&slave, &production, &store}) {
-        one->in_front = pooler::none;
-        CHECK(judge_pooler(*one).how == state::ok);
-        one->in_front = pooler::session;
-        CHECK(judge_pooler(*one).how == state::ok);
-        one->in_front = pooler::statement;
-        CHECK(judge_pooler(*one).how == state::problem);
-        one->in_front = pooler::transaction;
+    const auto production = healthy(false, true, false);
+    const auto store = healthy(false, false, true);
+    for (const auto& one : {slave, production, store}) {
+        CHECK(judge_pooler(one, pooler::none).how == state::ok);
+        CHECK(judge_pooler(one, pooler::session).how == state::ok);
+        CHECK(judge_pooler(one, pooler::statement).how == state::problem);
     }
-    CHECK(judge_pooler(store).how == state::ok);
-    CHECK(judge_pooler(production).how == state::note);
-    CHECK(judge_pooler(slave).how == state::note);
+    CHECK(judge_pooler(store, pooler::transaction).how == state::ok);
+    CHECK(judge_pooler(production, pooler::transaction).how == state::note);
+    CHECK(judge_pooler(slave, pooler::transaction).how == state::note);
     slave.snapshot_problem = "no answer";
-    CHECK(judge_pooler(slave).how == state::problem);
+    CHECK(judge_pooler(slave, pooler::transaction).how == state::problem);
 }
 
 TEST_CASE("a role that lacks something is a problem, one that may too much a warning", "[worker][doctor]") {

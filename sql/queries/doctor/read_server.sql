@@ -1,7 +1,7 @@
 -- What this server, this database and this role are like, as far as runs depend on it. One row; limits in milliseconds
 -- where they are times, 0 for none (max_standby_streaming_delay: -1 for none): those that role, database and server set,
 -- whatever this transaction has set for itself.
-SELECT current_setting('server_version') AS version, current_user::text AS role, r.rolsuper AS superuser,
+SELECT split_part(current_setting('server_version'), ' ', 1) AS version, current_user::text AS role, r.rolsuper AS superuser,
     pg_is_in_recovery() AS in_recovery,
     current_setting('default_transaction_read_only')::boolean AS read_only,
     current_setting('hot_standby_feedback')::boolean AS feedback,
