@@ -113,6 +113,7 @@ std::vector<check> judge_tables(
     const slave_to_prod::plan& plan, const std::vector<slave_to_prod::table_name>& hidden_on_slave,
     const std::vector<slave_to_prod::table_name>& hidden_in_production) {
     std::vector<check> lines;
+    lines.reserve(plan.problems.size() + plan.warnings.size() + 3);
     for (const auto& problem : plan.problems) lines.push_back({state::problem, problem, {}});
     for (const auto& warning : plan.warnings) lines.push_back({state::warning, warning, {}});
     judge_hidden(plan, "slave", hidden_on_slave, lines);

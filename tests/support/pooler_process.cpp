@@ -42,7 +42,7 @@ bool answers(const std::string& url) {
 
 } // namespace
 
-pooler_process::pooler_process(const database& behind, const rules& rules)
+pooler_process::pooler_process(const database& behind, const rules& with)
     : port_{std::to_string(unused_port())} {
     folder_ = (std::filesystem::temp_directory_path() / "tidesync-pooler-XXXXXX").string();
     if (mkdtemp(folder_.data()) == nullptr) throw std::runtime_error{"cannot make a temporary folder"};
@@ -52,7 +52,7 @@ pooler_process::pooler_process(const database& behind, const rules& rules)
         "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n"
         "unix_socket_dir =\nauth_type = md5\nauth_file = {}/users\npool_mode = {}\ndefault_pool_size = {}\n"
         "server_reset_query =\n", // what a client leaves in a session stays there, to be seen
-        server.host, server.port, port_, folder_, rules.mode, rules.pool_size);
+        server.host, server.port, port_, folder_, with.mode, with.pool_size);
     std::vector<std::string> words{"/usr/sbin/pgbouncer", folder_ + "/ini"};
     if (geteuid() == 0) {                         // it refuses to run as root
         const auto* other = getpwnam("postgres"); // NOLINT(concurrency-mt-unsafe): one thread
