@@ -266,8 +266,7 @@ runner::ending runner::ending_of(active_run& run, jobs::result result) {
     if (why == nullptr) return end;
     end.how = {.how = run_end::kind::dead};
     end.why = *why;
-    if (why->code == jobs::failure_code::superseded && !run.stop.stop_requested())
-        end.why = explain_refusal(run, *why);
+    if (why->code == jobs::failure_code::superseded && !run.stop.stop_requested()) end.why = explain_refusal(run, *why);
     if (const auto* retry = std::get_if<jobs::retry>(&result.how)) {
         end.how = {
             .how = retry->in_doubt ? run_end::kind::in_doubt : run_end::kind::retry,

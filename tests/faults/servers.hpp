@@ -1,9 +1,6 @@
 #pragma once
 
-#include "tests/support/process.hpp"
-
 #include <cstdint>
-#include <memory>
 #include <string>
 
 namespace tidesync::tests {
@@ -16,26 +13,5 @@ void crash_server(const std::string& name);
 
 /// The URL of a database with another port of 127.0.0.1 in it.
 [[nodiscard]] std::string with_port(const std::string& url, std::uint16_t port);
-
-/// A real PgBouncer in transaction mode in front of the production server.
-class pooler {
-public:
-    pooler();
-    ~pooler();
-    pooler(const pooler&) = delete;
-    pooler& operator=(const pooler&) = delete;
-
-    [[nodiscard]] std::uint16_t port() const { return port_; }
-
-    /// kill -9, and a new one on the same port.
-    void crash();
-
-private:
-    void start();
-
-    std::string folder_;
-    std::uint16_t port_;
-    std::unique_ptr<process> process_;
-};
 
 } // namespace tidesync::tests

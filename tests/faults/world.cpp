@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::uint16_t production_port(const std::unique_ptr<pooler>& pool) {
+std::uint16_t production_port(const std::unique_ptr<pooler_process>& pool) {
     return pool ? pool->port() : server_port("production");
 }
 
@@ -19,7 +19,7 @@ std::uint16_t production_port(const std::unique_ptr<pooler>& pool) {
 world::world(plan wanted)
     : how{std::move(wanted)}
     , random{how.seed}
-    , pool{how.pooled ? std::make_unique<pooler>() : nullptr}
+    , pool{how.pooled ? std::make_unique<pooler_process>(databases.production, pooler_process::rules{.pool_size = 30, .more = "max_client_conn = 500\nserver_lifetime = 20\nserver_login_retry = 1"}) : nullptr}
     , slave_wire{server_port("slave")}
     , production_wire{production_port(pool)}
     , store_wire{production_port(pool)}

@@ -3,6 +3,7 @@
 #include "tests/faults/proxy.hpp"
 #include "tests/faults/servers.hpp"
 #include "tests/support/database.hpp"
+#include "tests/support/pooler_process.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/serving.hpp"
 
@@ -55,7 +56,7 @@ public:
     std::mt19937 random;
 
     pair_of_databases databases;
-    std::unique_ptr<pooler> pool; ///< null when not pooled
+    std::unique_ptr<pooler_process> pool; ///< null when not pooled
     proxy slave_wire;
     proxy production_wire; ///< what a job does
     proxy store_wire;      ///< what the worker does about runs

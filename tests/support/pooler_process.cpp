@@ -43,7 +43,8 @@ bool answers(const std::string& url) {
 } // namespace
 
 pooler_process::pooler_process(const database& behind, const rules& with)
-    : port_{std::to_string(unused_port())} {
+    : port_{unused_port()}
+    , answering_{url(behind)} {
     folder_ = (std::filesystem::temp_directory_path() / "tidesync-pooler-XXXXXX").string();
     if (mkdtemp(folder_.data()) == nullptr) throw std::runtime_error{"cannot make a temporary folder"};
     const auto server = split(behind.url());
@@ -51,23 +52,35 @@ pooler_process::pooler_process(const database& behind, const rules& with)
     std::ofstream{folder_ + "/ini"} << fmt::format(
         "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n"
         "unix_socket_dir =\nauth_type = md5\nauth_file = {}/users\npool_mode = {}\ndefault_pool_size = {}\n"
-        "server_reset_query =\n", // what a client leaves in a session stays there, to be seen
-        server.host, server.port, port_, folder_, with.mode, with.pool_size);
-    std::vector<std::string> words{"/usr/sbin/pgbouncer", folder_ + "/ini"};
+        "server_reset_query =\n{}\n", // what a client leaves in a session stays there, to be seen
+        server.host, server.port, port_, folder_, with.mode, with.pool_size, with.more);
     if (geteuid() == 0) {                         // it refuses to run as root
-        const auto* other = getpwnam("postgres"); // NOLINT(concurrency-mt-unsafe): one thread
+        const auto* other = getpwnam("postgres"); // NOLINT(concurrency-mt-unsafe): nobody changes the users
         if (other == nullptr) throw std::runtime_error{"there is no user postgres: install postgresql"};
         for (const auto* file : {"", "/users", "/ini"})
             if (chown((folder_ + file).c_str(), other->pw_uid, other->pw_gid) != 0)
                 throw std::runtime_error{"cannot hand the pooler its files"};
-        words.insert(words.begin() + 1, {"-u", "postgres"});
     }
+    start();
+}
+
+void pooler_process::start() {
+    // It dies with the thread that started it, whatever becomes of the test.
+    std::vector<std::string> words{"/usr/bin/setpriv", "--pdeathsig", "KILL"};
+    if (geteuid() == 0) words.insert(words.end(), {"--reuid", "postgres", "--regid", "postgres", "--init-groups"});
+    words.insert(words.end(), {"--", "/usr/sbin/pgbouncer", folder_ + "/ini"});
     process_ = std::make_unique<tests::process>(words, variables{});
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-    while (!answers(url(behind))) {
+    while (!answers(answering_)) {
         if (process_->wait(std::chrono::milliseconds{20}) || std::chrono::steady_clock::now() > until)
             throw std::runtime_error{fmt::format("PgBouncer does not come up:\n{}", process_->err())};
     }
+}
+
+void pooler_process::crash() {
+    process_->signal(SIGKILL);
+    if (!process_->wait(std::chrono::seconds{10})) throw std::runtime_error{"PgBouncer does not end"};
+    start();
 }
 
 pooler_process::~pooler_process() {

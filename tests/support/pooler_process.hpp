@@ -3,6 +3,7 @@
 #include "tests/support/database.hpp"
 #include "tests/support/process.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,7 @@ public:
     struct rules {
         std::string mode = "transaction";
         int pool_size = 20;
+        std::string more{}; ///< further lines of its file
     };
 
     /// @throws std::runtime_error with its log when it does not come up
@@ -25,10 +27,17 @@ public:
     /// The address of a database on that server, through the pooler.
     [[nodiscard]] std::string url(const database&) const;
     [[nodiscard]] tests::process& process() { return *process_; }
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+    /// kill -9, and another one on the same port.
+    void crash();
 
 private:
+    void start();
+
     std::string folder_;
-    std::string port_;
+    std::uint16_t port_;
+    std::string answering_; ///< a database that it must reach to be up
     std::unique_ptr<tests::process> process_;
 };
 
