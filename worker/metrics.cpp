@@ -7,6 +7,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 #include <span>
@@ -16,6 +17,9 @@ namespace tidesync::worker {
 namespace {
 
 using counters = prometheus::Family<prometheus::Counter>;
+
+/// Seconds. A delivery waits for its run, by default at most 25.
+const prometheus::Histogram::BucketBoundaries answer_times{0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 
 constexpr std::array<std::string_view, 7> methods{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::array<std::string_view, 3> sources{"qstash", "qstash_failure", "manual"};
@@ -60,6 +64,11 @@ struct metrics::families {
                                   .Name("worker_http_requests_total")
                                   .Help("Requests that were answered, by the pattern of their route.")
                                   .Register(registry);
+    prometheus::Family<prometheus::Histogram>& http_durations =
+        prometheus::BuildHistogram()
+            .Name("worker_http_request_duration_seconds")
+            .Help("From a request to its answer, by the pattern of its route.")
+            .Register(registry);
     counters& deliveries = prometheus::BuildCounter()
                                .Name("worker_deliveries_total")
                                .Help("Deliveries and triggers with a good credential, by what became of them.")
@@ -82,16 +91,25 @@ metrics::metrics(const std::vector<qstash::signing_key>& keys)
         .Register(families_->registry)
         .Add({{"version", version}})
         .Set(1);
+    prometheus::BuildGauge()
+        .Name("worker_up_since_timestamp_seconds")
+        .Help("When this process began.")
+        .Register(families_->registry)
+        .Add({})
+        .SetToCurrentTime();
     for (const auto& key : keys) families_->key_matches.Add(labels_of_key(key.label));
     for (const auto reason : reasons) families_->auth_failures.Add({{"reason", std::string{reason}}});
 }
 
 metrics::~metrics() = default;
 
-void metrics::http_request(std::string_view route, std::string_view method, int status) {
+void metrics::http_request(
+    std::string_view route, std::string_view method, int status, std::chrono::steady_clock::duration took) {
     families_->http_requests
         .Add({{"route", std::string{route}}, {"method", bounded(methods, method)}, {"code", std::to_string(status)}})
         .Increment();
+    families_->http_durations.Add({{"route", std::string{route}}}, answer_times)
+        .Observe(std::chrono::duration<double>{took}.count());
 }
 
 void metrics::delivery(std::string_view source, std::string_view decision) {

@@ -2,6 +2,7 @@
 
 #include "qstash/keys.hpp"
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,8 +10,9 @@
 
 namespace tidesync::worker {
 
-/// What the worker counts for Prometheus. Every label has a fixed list of values, and what is not on it counts as
-/// `other`: nobody can make the worker remember a path, a method or a reason. May be called from any thread.
+/// What the worker counts of requests for Prometheus; run_metrics has the runs. Every label has a fixed list of values,
+/// and what is not on it counts as `other`: nobody can make the worker remember a path, a method or a reason. May be
+/// called from any thread.
 class metrics {
 public:
     /// @param keys  their labels are shown from the start, at 0, so that the first use is an increase
@@ -21,7 +23,9 @@ public:
 
     /// A request that was answered by a route, or by none. What the HTTP server refuses before is not counted.
     /// @param route  a pattern of the route table, never the path as it arrived
-    void http_request(std::string_view route, std::string_view method, int status);
+    /// @param took   from its last byte to the answer, which a delivery may wait for on purpose
+    void
+    http_request(std::string_view route, std::string_view method, int status, std::chrono::steady_clock::duration took);
 
     /// @param source    `qstash`, `qstash_failure` (its failure callback) or `manual`
     /// @param decision  as to_string(worker::decision) says it, `draining` or `rejected`

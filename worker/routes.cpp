@@ -18,6 +18,8 @@ namespace tidesync::worker {
 
 namespace {
 
+using clock = std::chrono::steady_clock;
+
 /// A request on its way through a route, with what the path held and who asked.
 struct call {
     services& with;
@@ -66,7 +68,7 @@ const std::vector<route>& route_table() {
         {{"GET"}, "/api/jobs", access::token, blocking::maybe, show_jobs},
         {{"POST"}, "/api/jobs/{}/pause", access::token, blocking::maybe, pause},
         {{"POST"}, "/api/jobs/{}/resume", access::token, blocking::maybe, resume},
-        {{"GET"}, "/metrics", access::anyone, blocking::maybe, show_metrics},
+        {{"GET"}, "/metrics", access::anyone, blocking::never, show_metrics},
         {{"GET"}, "/livez", access::anyone, blocking::never, live},
         {{"GET"}, "/readyz", access::anyone, blocking::maybe, ready},
     };
@@ -212,8 +214,7 @@ http_response trigger(call& call, const std::string& job) {
         return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
     }
 
-    auto accepted = call.with.store.accept(
-        request_for(call, job, parameters), call.with.runs.has_room() ? call.with.worker_name : std::string{});
+    const auto accepted = accept_run(call.with, request_for(call, job, parameters));
     jobs::failpoint("accept.after_commit");
     count(to_string(accepted.what));
     switch (accepted.what) {
@@ -234,9 +235,8 @@ http_response trigger(call& call, const std::string& job) {
     case decision::skipped:
         break;
     }
-    if (accepted.claimed) call.with.runs.start(std::move(*accepted.claimed));
     // Only the delivery that made a run waits for it: a short run answers with its statistics.
-    const auto run = accepted.ended                       ? std::move(*accepted.ended)
+    const auto run = accepted.ended                       ? *accepted.ended
                      : accepted.what == decision::created ? await_end(call.with, accepted.run_id)
                                                           : look_at_accepted(call.with.store, accepted.run_id);
     const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
@@ -295,6 +295,7 @@ http_response record_failure(call& call) {
 http_response show_metrics(call& call) {
     http_response answer;
     answer.body = call.with.counts.text();
+    if (call.with.run_metrics) answer.body += call.with.run_metrics();
     answer.content_type = "text/plain; version=0.0.4";
     answer.headers.emplace_back("Cache-Control", "no-store");
     return answer;
@@ -330,14 +331,18 @@ void note_key(services& with, const signed_delivery& delivery) {
          {"hint", "QStash's keys were rotated: copy current and next from its console, then restart the worker"}});
 }
 
-/// Counts the answer of a route. @param pattern  the route's, `other` when there is none
-http_response counted(services& with, std::string_view pattern, const http_request& request, const http_work& work) {
+/// Counts the answer of a route.
+/// @param pattern  the route's, `other` when there is none
+/// @param came     when the request did
+http_response counted(
+    services& with, std::string_view pattern, const http_request& request, clock::time_point came,
+    const http_work& work) {
     try {
         auto answer = work();
-        with.counts.http_request(pattern, request.method, answer.status);
+        with.counts.http_request(pattern, request.method, answer.status, clock::now() - came);
         return answer;
     } catch (...) { // the server answers it
-        with.counts.http_request(pattern, request.method, 500);
+        with.counts.http_request(pattern, request.method, 500, clock::now() - came);
         throw;
     }
 }
@@ -365,8 +370,8 @@ http_step open_route(services& with, const route& found, const http_request& req
         if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
     }
     if (found.blocks == blocking::never) return found.answer(call);
-    return http_work{[&found, call = std::move(call)]() mutable {
-        return counted(call.with, found.pattern, call.request, [&] { return ask_store(found, call); });
+    return http_work{[&found, came = clock::now(), call = std::move(call)]() mutable {
+        return counted(call.with, found.pattern, call.request, came, [&] { return ask_store(found, call); });
     }};
 }
 
@@ -397,10 +402,11 @@ http_step find_route(services& with, const http_request& request, std::string_vi
 } // namespace
 
 http_step open(services& with, const http_request& request) {
+    const auto came = clock::now();
     std::string_view pattern = "other";
     auto step = find_route(with, request, pattern);
     if (const auto* answer = std::get_if<http_response>(&step))
-        with.counts.http_request(pattern, request.method, answer->status);
+        with.counts.http_request(pattern, request.method, answer->status, clock::now() - came);
     return step;
 }
 

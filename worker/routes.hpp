@@ -27,6 +27,7 @@ struct services {
     std::atomic<bool> draining{false};
     metrics counts{config.signing_keys};
     std::function<std::chrono::steady_clock::time_point()> last_turn{}; ///< of the loops that bring runs; may be empty
+    std::function<std::string()> run_metrics{};                         ///< in Prometheus' text format; may be empty
 };
 
 /// Loops that did not go round for so long are stuck. A turn with a store whose packets vanish takes up to 50 s: a kept

@@ -15,6 +15,7 @@ constexpr int rows_at_once = 50;
 constexpr std::chrono::hours prune_every{1};
 constexpr std::chrono::seconds look_at_least_every{10};
 constexpr std::chrono::minutes say_again_every{1};
+constexpr std::chrono::seconds read_figures_every{10};
 
 /// A fifth more or less, so that the workers of one store do not all come at once.
 std::chrono::milliseconds about(std::chrono::milliseconds time) {
@@ -80,15 +81,22 @@ struct run_queue::outage {
     }
 };
 
-/// A store that is away is no reason to end: it is asked again at the next turn.
+/// A store that is away is no reason to end: it is asked again at the next turn. @returns whether it answered
 template <typename Work>
-void run_queue::turn(outage& store_away, std::string_view what, Work&& work) {
+bool run_queue::turn(outage& store_away, std::string_view what, Work&& work) {
     try {
         work();
         store_away.ends();
+        return true;
     } catch (const std::exception& e) {
         store_away.goes_on(what, e.what());
+        return false;
     }
+}
+
+void run_queue::turned(std::string_view loop, std::atomic<std::chrono::steady_clock::rep>& at) {
+    at = clock::now().time_since_epoch().count();
+    for (auto* observer : runs_.observers()) observer->loop_turned(loop);
 }
 
 void run_queue::rest(std::chrono::milliseconds time, const std::stop_token& stop, bool wakeable) {
@@ -107,29 +115,42 @@ void run_queue::claim_runs(const std::stop_token& stop) {
                 runs_.start(std::move(*claimed));
             }
         });
-        claimed_at_ = clock::now().time_since_epoch().count();
+        turned("claim", claimed_at_);
         rest(about(rhythm_.claim), stop, true);
+    }
+}
+
+void run_queue::bury_runs() {
+    for (const auto& run : store_.bury_lost(rows_at_once)) {
+        log::event(
+            run.state == "dead" ? log::level::error : log::level::warn, "run lost its worker",
+            {{"run", run.run_id},
+             {"job", run.job},
+             {"worker", run.worker},
+             {"times", run.crashes},
+             {"state", run.state}});
+        for (auto* observer : runs_.observers()) observer->run_rescued(run);
+        wake();
+    }
+    for (const auto& run : store_.end_late(rows_at_once)) {
+        log::event(log::level::error, "run passed its deadline", {{"run", run.run_id}, {"job", run.job}});
+        if (run.state != "dead") continue; // in doubt: whoever takes the last look tells
+        for (auto* observer : runs_.observers()) observer->run_expired(run);
     }
 }
 
 void run_queue::tend_runs(const std::stop_token& stop) {
     auto next_prune = clock::now();
     outage store_away;
+    auto next_reading = clock::now();
     while (!stop.stop_requested()) {
-        turn(store_away, "looking for runs without a worker", [&] {
-            for (const auto& run : store_.bury_lost(rows_at_once)) {
-                log::event(
-                    run.state == "dead" ? log::level::error : log::level::warn, "run lost its worker",
-                    {{"run", run.run_id},
-                     {"job", run.job},
-                     {"worker", run.worker},
-                     {"times", run.crashes},
-                     {"state", run.state}});
-                wake();
-            }
-            for (const auto& run : store_.end_late(rows_at_once))
-                log::event(log::level::error, "run passed its deadline", {{"run", run.run_id}, {"job", run.job}});
-        });
+        turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
+        if (!runs_.observers().empty() && clock::now() >= next_reading) {
+            next_reading = clock::now() + read_figures_every;
+            std::optional<store_figures> figures;
+            turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
+            for (auto* observer : runs_.observers()) observer->store_read(figures ? &*figures : nullptr);
+        }
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
             turn(store_away, "forgetting old runs", [&] {
@@ -137,7 +158,7 @@ void run_queue::tend_runs(const std::stop_token& stop) {
                 next_prune = forgotten < rows_at_once ? clock::now() + prune_every : clock::now();
             });
         }
-        tended_at_ = clock::now().time_since_epoch().count();
+        turned("tend", tended_at_);
         rest(about(std::min<std::chrono::milliseconds>(store_.lease() / 6, look_at_least_every)), stop, false);
     }
 }

@@ -42,7 +42,9 @@ private:
     void tend_runs(const std::stop_token&);
     struct outage;
     template <typename Work>
-    void turn(outage&, std::string_view what, Work&&);
+    bool turn(outage&, std::string_view what, Work&&);
+    void turned(std::string_view loop, std::atomic<std::chrono::steady_clock::rep>& at);
+    void bury_runs();
     void rest(std::chrono::milliseconds, const std::stop_token&, bool wakeable);
 
     run_store& store_;

@@ -47,6 +47,13 @@ run_view look_at_accepted(run_store& store, const std::string& run_id) {
     return run;
 }
 
+acceptance accept_run(services& with, const run_request& request) {
+    auto accepted = with.store.accept(request, with.runs.has_room() ? with.worker_name : std::string{});
+    for (auto* observer : with.runs.observers()) observer->run_accepted(request, accepted.what);
+    if (accepted.claimed) with.runs.start(*accepted.claimed);
+    return accepted;
+}
+
 http_response list_jobs(services& with) {
     nlohmann::ordered_json jobs = nlohmann::ordered_json::array();
     for (const auto& job : with.store.list_jobs()) jobs.push_back(job_document(job));
@@ -63,6 +70,10 @@ http_response cancel_run(services& with, const std::string& run_id, const std::s
             run_id);
     }
     log::event(log::level::info, "run cancelled", {{"run", run_id}, {"by", actor}, {"state", *state}});
+    if (*state == "cancelled") {
+        const auto job = look_at_accepted(with.store, run_id).job;
+        for (auto* observer : with.runs.observers()) observer->run_cancelled(job);
+    }
     return json_answer(*state == "cancelled" ? 200 : 202, {{"success", true}, {"status", *state}, {"run", run_id}});
 }
 
@@ -74,8 +85,7 @@ http_response retry_run(services& with, const std::string& run_id, const std::st
         return error_answer(
             409, "conflict", fmt::format("the run is {}", old->state),
             "only a dead, cancelled or skipped run is made up for; POST /api/jobs/{job}/runs makes a new one", run_id);
-    auto accepted = with.store.accept(*request, with.runs.has_room() ? with.worker_name : std::string{});
-    if (accepted.claimed) with.runs.start(std::move(*accepted.claimed));
+    const auto accepted = accept_run(with, *request);
     log::event(
         log::level::info, "run made up for",
         {{"run", accepted.run_id}, {"retry_of", run_id}, {"by", actor}, {"decision", to_string(accepted.what)}});

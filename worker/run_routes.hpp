@@ -11,6 +11,9 @@ namespace tidesync::worker {
 /// A run that was just accepted. It is stored: when the store does not answer now, all that is known is that it waits.
 [[nodiscard]] run_view look_at_accepted(run_store&, const std::string& run_id);
 
+/// Stores a request, and starts its run where it may start here and now.
+[[nodiscard]] acceptance accept_run(services&, const run_request&);
+
 [[nodiscard]] http_response list_jobs(services&);
 
 /// 202 while a worker still has to notice, 200 when it is done, 409 for a run that has ended.

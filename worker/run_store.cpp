@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view side = "run store";
 
-std::string_view word(run_end::kind how) {
+} // namespace
+
+std::string_view to_string(run_end::kind how) noexcept {
     switch (how) {
     case run_end::kind::succeeded:
         return "succeeded";
@@ -30,8 +32,6 @@ std::string_view word(run_end::kind how) {
     }
     return "dead";
 }
-
-} // namespace
 
 std::string_view to_string(decision what) noexcept {
     switch (what) {
@@ -98,8 +98,8 @@ std::optional<std::string> run_store::end(
                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return transactions_.get("ending a run", [&](auto& transaction) -> std::optional<std::string> {
         const auto ended = postgres::query(
-            transaction, sql::end_run.text, run.run_id, run.lease_token, std::string{word(how.how)}, how.after.count(),
-            result ? result->c_str() : nullptr, error ? error->c_str() : nullptr);
+            transaction, sql::end_run.text, run.run_id, run.lease_token, std::string{to_string(how.how)},
+            how.after.count(), result ? result->c_str() : nullptr, error ? error->c_str() : nullptr);
         postgres::query(transaction, sql::forget_expired_jtis.text);
         jobs::failpoint("end.before_commit");
         if (ended.empty()) return std::nullopt;
@@ -128,7 +128,7 @@ std::vector<run_store::buried_run> run_store::end_late(int rows_max) {
             late.push_back(
                 {.run_id = row["run_id"].template as<std::string>(),
                  .job = row["job"].template as<std::string>(),
-                 .state = "dead"});
+                 .state = row["state"].template as<std::string>()});
         return late;
     });
 }

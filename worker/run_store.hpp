@@ -86,6 +86,11 @@ public:
     /// Forgets runs that ended long ago. @returns as many as `rows_max` when there may be more
     int prune(int days_kept, int days_kept_dead, int rows_max);
 
+    // -- watching over jobs: run_store_watch.cpp
+
+    /// For metrics: how many runs there are, and when what happened last.
+    store_figures read_figures();
+
     // -- looking and steering: run_store_views.cpp
 
     /// @param run_id  any text; what is not a UUID is not found
@@ -108,6 +113,10 @@ public:
 
     /// Asks the store for an answer. Throws when there is none.
     void ping();
+
+    /// How its two sets of connections are used: of all work, and of heartbeats. Asks nobody.
+    [[nodiscard]] transactions::usage usage() const { return transactions_.used(); }
+    [[nodiscard]] transactions::usage usage_of_beats() const { return beats_.used(); }
 
 private:
     std::chrono::milliseconds lease_;

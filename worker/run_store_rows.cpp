@@ -88,6 +88,9 @@ std::optional<claimed_run> claim(
         fmt::format("{{{}}}", fmt::join(jobs, ",")), // names of jobs hold nothing that would need quotes
         run_id.empty() ? nullptr : run_id.c_str());
     if (found.empty()) return std::nullopt;
+    std::optional<std::chrono::milliseconds> since_start;
+    if (const auto field = found[0]["since_start_ms"]; !field.is_null())
+        since_start = std::chrono::milliseconds{field.as<std::int64_t>()};
     return claimed_run{
         .run_id = found[0]["run_id"].as<std::string>(),
         .job = found[0]["job"].as<std::string>(),
@@ -95,7 +98,9 @@ std::optional<claimed_run> claim(
         .attempt = found[0]["attempt"].as<int>(),
         .dry_run = found[0]["dry_run"].as<bool>(),
         .last_look = found[0]["last_look"].as<bool>(),
-        .asked = asked};
+        .asked = asked,
+        .waited = std::chrono::milliseconds{found[0]["waited_ms"].as<std::int64_t>()},
+        .since_start = since_start};
 }
 
 } // namespace tidesync::worker::rows

@@ -67,6 +67,33 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
     wake.wait_for(lock, stop, time, [] { return false; });
 }
 
+void log_end(const ended_attempt& ended) {
+    const auto& claim = ended.claim;
+    if (ended.how == run_end::kind::succeeded) {
+        const auto totals = ended.report.totals();
+        log::event(
+            log::level::info, "run finished",
+            {{"run", claim.run_id},
+             {"job", claim.job},
+             {"rows", totals.total},
+             {"inserted", totals.inserted},
+             {"updated", totals.updated},
+             {"took_ms", ended.took.count()}});
+        return;
+    }
+    const auto why = ended.failure.value_or(
+        jobs::failure{jobs::failure_code::superseded, "no attempt has changed anything, nor can any more", ""});
+    log::event(
+        ended.state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
+        {{"run", claim.run_id},
+         {"job", claim.job},
+         {"state", ended.state.value_or("lost")},
+         {"code", to_string(why.code)},
+         {"error", why.message},
+         {"hint", why.hint},
+         {"took_ms", ended.took.count()}});
+}
+
 } // namespace
 
 struct runner::active_run {
@@ -93,10 +120,13 @@ struct runner::ending {
     std::optional<jobs::failure> why{};
 };
 
-runner::runner(run_store& store, const std::vector<jobs::job*>& jobs, limits limit, jobs::progress_sink* audience)
+runner::runner(
+    run_store& store, const std::vector<jobs::job*>& jobs, limits limit, jobs::progress_sink* audience,
+    run_observers observers)
     : store_{store}
     , limits_{limit}
-    , audience_{audience} {
+    , audience_{audience}
+    , observers_{std::move(observers)} {
     for (auto* job : jobs) {
         jobs_.emplace(job->name(), job);
         names_.emplace_back(job->name());
@@ -168,6 +198,7 @@ void runner::work(active_run& run) {
     log::event(
         log::level::info, "run started",
         {{"run", run.claim.run_id}, {"job", run.claim.job}, {"attempt", run.claim.attempt}});
+    for (auto* observer : observers_) observer->run_started(run.claim);
     {
         const std::jthread heart{[this, &run](const std::stop_token& over) { beat(run, over); }};
         // A beat may hang for longer than the lease lasts: the clock is looked at by somebody else.
@@ -208,6 +239,7 @@ void runner::beat(active_run& run, const std::stop_token& over) {
             if (told.late) stop(run, stop_reason::deadline);
         } catch (const std::exception& e) {
             log::event(log::level::warn, "heartbeat failed", {{"run", run.claim.run_id}, {"error", e.what()}});
+            for (auto* observer : observers_) observer->beat_failed();
         }
     }
 }
@@ -304,10 +336,12 @@ runner::ending runner::ending_of(active_run& run, jobs::result result) {
 void runner::finish(active_run& run, const ending& end) {
     jobs::failpoint("end.before");
     std::optional<std::string> state;
+    bool lease_lost = run.reason == stop_reason::lease_lost;
     const auto give_up_at = clock::now() + store_patience;
     for (;;) {
         try {
             state = store_.end(run.claim, end.how, end.what, end.why);
+            lease_lost = lease_lost || !state;
             break;
         } catch (const std::exception& e) {
             // What production holds is settled. Without this row the run is taken up again and finds its receipt.
@@ -319,30 +353,16 @@ void runner::finish(active_run& run, const ending& end) {
         }
     }
     jobs::failpoint("end.after");
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - run.started);
-    if (end.how.how == run_end::kind::succeeded) {
-        const auto totals = end.what.totals();
-        log::event(
-            log::level::info, "run finished",
-            {{"run", run.claim.run_id},
-             {"job", run.claim.job},
-             {"rows", totals.total},
-             {"inserted", totals.inserted},
-             {"updated", totals.updated},
-             {"took_ms", took.count()}});
-        return;
-    }
-    const auto why = end.why.value_or(
-        jobs::failure{jobs::failure_code::superseded, "no attempt has changed anything, nor can any more", ""});
-    log::event(
-        state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
-        {{"run", run.claim.run_id},
-         {"job", run.claim.job},
-         {"state", state.value_or("lost")},
-         {"code", to_string(why.code)},
-         {"error", why.message},
-         {"hint", why.hint},
-         {"took_ms", took.count()}});
+    const ended_attempt ended{
+        .claim = run.claim,
+        .how = end.how.how,
+        .state = state,
+        .lease_lost = lease_lost,
+        .report = end.what,
+        .failure = end.why,
+        .took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - run.started)};
+    log_end(ended);
+    for (auto* observer : observers_) observer->attempt_ended(ended);
 }
 
 /// The fence of production let nobody pass but owners of a newer token. Tokens are given out one after the other, to

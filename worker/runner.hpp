@@ -1,6 +1,7 @@
 #pragma once
 
 #include "jobs/job.hpp"
+#include "worker/run_observer.hpp"
 #include "worker/run_store.hpp"
 
 #include <atomic>
@@ -25,12 +26,18 @@ public:
         int runs_max = 4;                        ///< at once; one a job by the store's rules, the rest are dry runs
     };
 
-    /// Also told of everything a job says about its progress, for a progress display. May be null.
-    runner(run_store&, const std::vector<jobs::job*>&, limits, jobs::progress_sink* audience = nullptr);
+    /// @param audience   also told of everything a job says about its progress, for a progress display. May be null
+    /// @param observers  told what becomes of runs here; must outlive the runner
+    runner(
+        run_store&, const std::vector<jobs::job*>&, limits, jobs::progress_sink* audience = nullptr,
+        run_observers observers = {});
     ~runner(); ///< stops what still runs and waits for it
 
     /// The jobs that can be worked on.
     [[nodiscard]] const std::vector<std::string>& jobs() const { return names_; }
+
+    /// For whoever else does something to runs in this process.
+    [[nodiscard]] const run_observers& observers() const { return observers_; }
 
     /// False while all places are taken, while heartbeats do not get through (a worker that cannot keep a lease must
     /// take no more), and for ever once it drains.
@@ -76,6 +83,7 @@ private:
     std::vector<std::string> names_;
     limits limits_;
     jobs::progress_sink* audience_;
+    run_observers observers_;
     std::mutex then_mutex_;
     std::function<void()> then_;
     mutable std::mutex mutex_;

@@ -58,7 +58,9 @@ struct claimed_run {
     int attempt = 0;
     bool dry_run = false;
     bool last_look = false; ///< only to learn what earlier attempts did, and to see to it that they do no more
-    std::chrono::steady_clock::time_point asked{}; ///< when the claim was sent: the lease began no earlier
+    std::chrono::steady_clock::time_point asked{};          ///< when the claim was sent: the lease began no earlier
+    std::chrono::milliseconds waited{};                     ///< since it might have started
+    std::optional<std::chrono::milliseconds> since_start{}; ///< of its first attempt; nothing when this is the first
 };
 
 enum class decision {
@@ -122,6 +124,9 @@ struct run_end {
     std::chrono::milliseconds after{}; ///< of retry and in_doubt: until the next attempt
 };
 
+/// As the store and metrics write it, equal to the enumerator.
+[[nodiscard]] std::string_view to_string(run_end::kind) noexcept;
+
 /// A job as it is shown.
 struct job_view {
     std::string name;
@@ -132,6 +137,23 @@ struct job_view {
     std::string last_success; ///< when the last run that wrote ended well
     std::string at_work;      ///< run id of what runs or waits for its next attempt
     std::string in_line;      ///< run id of what starts after it
+};
+
+/// A job in numbers. Times are unix seconds by the store's clock; nothing where there was none.
+struct job_figures {
+    std::string name;
+    int queued = 0, running = 0, retry_wait = 0; ///< runs, dry ones as well
+    bool paused = false;
+    std::optional<double> last_success{};  ///< of a run that wrote
+    std::optional<double> last_dead{};     ///< when a run last ended dead
+    std::optional<double> last_fallback{}; ///< when the fallback last had to make a run
+};
+
+/// What the run store holds, in numbers.
+struct store_figures {
+    std::vector<job_figures> jobs;
+    std::optional<double> last_delivery{};        ///< when QStash last delivered a new message; unix seconds
+    std::optional<double> last_failed_delivery{}; ///< when it last said that it gave one up
 };
 
 } // namespace tidesync::worker

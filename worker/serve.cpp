@@ -4,6 +4,7 @@
 #include "worker/http_server.hpp"
 #include "worker/log.hpp"
 #include "worker/routes.hpp"
+#include "worker/run_metrics.hpp"
 #include "worker/run_queue.hpp"
 #include "worker/start.hpp"
 #include "worker/stop_signals.hpp"
@@ -31,8 +32,11 @@ exit_code serve(const command& command) {
     slave_to_prod::slave_to_prod main_job{{config.slave, config.production, config.rules, config.limits}};
     run_store store{config.run_store, config.lease};
     store.register_job(config.job);
-    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}};
-    services with{config, store, runs, {std::string{main_job.name()}}, process_name()};
+    const std::vector<std::string> jobs{std::string{main_job.name()}};
+    run_metrics counts{store, jobs};
+    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}, nullptr, {&counts}};
+    services with{config, store, runs, jobs, process_name()};
+    with.run_metrics = [&counts] { return counts.text(); };
     run_queue queue{store, runs, with.worker_name, {}};
     with.last_turn = [&queue] { return queue.last_turn(); };
     http_server server{

@@ -14,6 +14,16 @@ namespace {
 
 constexpr std::chrono::seconds connection_wait_max{5};
 
+/// Its place in transactions::error_classes.
+std::size_t class_of(const postgres::error& e) {
+    const std::string_view state = e.sqlstate();
+    if (state.empty() || state.starts_with("08") || state.starts_with("57P")) return 0;
+    if (state.starts_with("40")) return 1;
+    if (state == "55P03" || state == "57014") return 2; // a lock or a statement took longer than it may
+    if (state.starts_with("53")) return 3;
+    return 4;
+}
+
 } // namespace
 
 class transactions::pool {
@@ -69,6 +79,16 @@ public:
         returned_.notify_all();
     }
 
+    usage used() {
+        const std::scoped_lock lock{mutex_};
+        return {.in_use = open_ - idle_.size(), .idle = idle_.size(), .errors = errors_};
+    }
+
+    void count(const postgres::error& e) {
+        const std::scoped_lock lock{mutex_};
+        ++errors_.at(class_of(e));
+    }
+
 private:
     std::string side_;
     postgres::address where_;
@@ -77,6 +97,7 @@ private:
     std::condition_variable returned_;
     std::vector<std::unique_ptr<pqxx::connection>> idle_;
     std::size_t open_ = 0;
+    decltype(usage::errors) errors_{};
 };
 
 transactions::transactions(std::string side, postgres::address where, std::size_t connections_max)
@@ -84,6 +105,8 @@ transactions::transactions(std::string side, postgres::address where, std::size_
     , pool_{std::make_unique<pool>(side_, std::move(where), connections_max)} {}
 
 transactions::~transactions() = default;
+
+transactions::usage transactions::used() const { return pool_->used(); }
 
 void transactions::run(std::string_view activity, const std::function<void(pqxx::transaction_base&)>& body) {
     const auto attempt = [&body](pqxx::connection& connection) {
@@ -94,7 +117,7 @@ void transactions::run(std::string_view activity, const std::function<void(pqxx:
         body(transaction);
         transaction.commit();
     };
-    postgres::named(side_, activity, [&] {
+    const auto until_done = [&] {
         for (;;) {
             auto held = pool_->take();
             try {
@@ -114,7 +137,13 @@ void transactions::run(std::string_view activity, const std::function<void(pqxx:
                 throw;
             }
         }
-    });
+    };
+    try {
+        postgres::named(side_, activity, until_done);
+    } catch (const postgres::error& e) {
+        pool_->count(e);
+        throw;
+    }
 }
 
 } // namespace tidesync::worker

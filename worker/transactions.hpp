@@ -2,6 +2,8 @@
 
 #include "jobs/stores/postgres/address.hpp"
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -37,6 +39,15 @@ public:
         if (!result) throw std::logic_error{"a transaction came back without its body's result"};
         return std::move(*result);
     }
+
+    struct usage {
+        std::size_t in_use = 0; ///< connections
+        std::size_t idle = 0;
+        std::array<std::uint64_t, 5> errors{}; ///< so far, in the order of error_classes
+    };
+    static constexpr std::array<std::string_view, 5> error_classes{
+        "connection", "conflict", "limit", "resources", "other"};
+    [[nodiscard]] usage used() const;
 
 private:
     class pool;

@@ -2,37 +2,21 @@
 #include "worker/metrics.hpp"
 
 #include "qstash/sign.hpp"
+#include "tests/support/metrics_text.hpp"
 #include "tests/support/routes.hpp"
 #include "worker/authorize.hpp"
 #include "worker/version.hpp"
 
 #include <map>
-#include <sstream>
 
 using namespace tidesync;
 using namespace tidesync::worker;
 using tests::handle;
+using tests::read_metrics;
 
 namespace {
 
 constexpr const char* token = "an-admin-token-only-for-tests-7Qx2";
-
-/// By series: `name{label="value"}`. Fails on a line that is no sample and no comment.
-std::map<std::string, double> samples(const std::string& text) {
-    std::map<std::string, double> found;
-    std::istringstream lines{text};
-    for (std::string line; std::getline(lines, line);) {
-        if (line.empty() || line.starts_with("# HELP ") || line.starts_with("# TYPE ")) continue;
-        const auto blank = line.rfind(' ');
-        CAPTURE(line);
-        REQUIRE(blank != std::string::npos);
-        REQUIRE(line.starts_with("worker_"));
-        std::size_t used = 0;
-        found[line.substr(0, blank)] = std::stod(line.substr(blank + 1), &used);
-        REQUIRE(used == line.size() - blank - 1);
-    }
-    return found;
-}
 
 /// Routes over a store that nobody answers for.
 struct fixture {
@@ -61,7 +45,7 @@ struct fixture {
         return handle(with, request);
     }
 
-    std::map<std::string, double> counts() { return samples(ask("GET", "/metrics").body); }
+    std::map<std::string, double> counts() { return read_metrics(ask("GET", "/metrics").body); }
 };
 
 } // namespace
@@ -71,8 +55,11 @@ TEST_CASE("the metrics are Prometheus text, open to anyone", "[worker][metrics]"
     const auto answer = f.ask("GET", "/metrics");
     CHECK(answer.status == 200);
     CHECK(answer.content_type == "text/plain; version=0.0.4");
-    const auto found = samples(answer.body);
+    const auto found = read_metrics(answer.body);
     CHECK(found.at(std::string{"worker_build_info{version=\""} + version + "\"}") == 1);
+    const auto now = std::chrono::duration<double>{std::chrono::system_clock::now().time_since_epoch()}.count();
+    CHECK(found.at("worker_up_since_timestamp_seconds") <= now);
+    CHECK(found.at("worker_up_since_timestamp_seconds") > now - 60);
     CHECK(found.at(R"(worker_signature_key_matches_total{key="current"})") == 0);
     CHECK(found.at(R"(worker_signature_key_matches_total{key="next",region="eu-central-1"})") == 0);
     CHECK(found.at(R"(worker_auth_failures_total{reason="wrong_key"})") == 0);
@@ -103,6 +90,9 @@ TEST_CASE("requests are counted by the pattern of their route and their answer",
     CHECK(found.at(R"(worker_auth_failures_total{reason="not_for_tokens"})") == 1);
     CHECK(found.at(R"(worker_deliveries_total{decision="rejected",source="manual"})") == 1);
     CHECK(f.counts().at(R"(worker_http_requests_total{code="200",method="GET",route="/metrics"})") == 1);
+    CHECK(found.at(R"(worker_http_request_duration_seconds_count{route="/livez"})") == 4);
+    CHECK(found.at(R"(worker_http_request_duration_seconds_count{route="/api/runs/{}"})") == 2);
+    CHECK(found.at(R"(worker_http_request_duration_seconds_bucket{route="/livez",le="60"})") == 4);
 }
 
 TEST_CASE("a worker whose loops stand still is not alive", "[worker][metrics]") {
@@ -177,9 +167,9 @@ TEST_CASE("every verdict and decision has a series of its own", "[worker][metric
     for (auto what = decision::created; what <= decision::body_differs;
          what = static_cast<decision>(static_cast<int>(what) + 1))
         counts.delivery("qstash", to_string(what));
-    for (const auto& [series, count] : samples(counts.text())) CHECK(series.find("other") == std::string::npos);
+    for (const auto& [series, count] : read_metrics(counts.text())) CHECK(series.find("other") == std::string::npos);
     counts.auth_failure("made up");
     counts.delivery("made up", "made up");
-    CHECK(samples(counts.text()).at(R"(worker_auth_failures_total{reason="other"})") == 1);
-    CHECK(samples(counts.text()).at(R"(worker_deliveries_total{decision="other",source="other"})") == 1);
+    CHECK(read_metrics(counts.text()).at(R"(worker_auth_failures_total{reason="other"})") == 1);
+    CHECK(read_metrics(counts.text()).at(R"(worker_deliveries_total{decision="other",source="other"})") == 1);
 }

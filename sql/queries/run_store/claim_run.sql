@@ -4,9 +4,10 @@
 -- $2 int     lease, milliseconds
 -- $3 text[]  the jobs that this worker knows
 -- $4 uuid    only this run, or null
--- Returns run_id, job, lease_token, attempt, dry_run, last_look; no row when there is none.
+-- Returns run_id, job, lease_token, attempt, dry_run, last_look, waited_ms (since it might have started), since_start_ms
+-- (of its first attempt, null when this is the first); no row when there is none.
 WITH waiting AS (
-    SELECT r.run_id FROM tidesync.run r JOIN tidesync.job j ON j.name = r.job
+    SELECT r.run_id, r.run_after, r.started_at FROM tidesync.run r JOIN tidesync.job j ON j.name = r.job
     WHERE r.state IN ('queued', 'retry_wait') AND r.run_after <= clock_timestamp() AND r.job = ANY ($3::text[])
       AND ($4::uuid IS NULL OR r.run_id = $4::uuid)
       AND (r.dry_run OR r.end_due IS NOT NULL OR j.paused_at IS NULL)
@@ -18,11 +19,13 @@ WITH waiting AS (
     UPDATE tidesync.run r SET
         state = 'running', attempt = attempt + 1, lease_owner = $1, lease_token = nextval('tidesync.lease_token_seq'),
         lease_expires_at = clock_timestamp() + make_interval(secs => $2::int / 1000.0), heartbeat_at = clock_timestamp(),
-        started_at = coalesce(started_at, clock_timestamp())
+        started_at = coalesce(r.started_at, clock_timestamp())
     FROM waiting w WHERE r.run_id = w.run_id
-    RETURNING r.run_id, job, lease_token, attempt, dry_run, end_due IS NOT NULL AS last_look
+    RETURNING r.run_id, job, lease_token, attempt, dry_run, end_due IS NOT NULL AS last_look,
+        (extract(epoch FROM clock_timestamp() - w.run_after) * 1000)::bigint AS waited_ms,
+        (extract(epoch FROM clock_timestamp() - w.started_at) * 1000)::bigint AS since_start_ms
 ), opened AS (
     INSERT INTO tidesync.attempt (run_id, lease_token, n, worker)
     SELECT run_id, lease_token, attempt, $1 FROM claimed
 )
-SELECT run_id, job, lease_token, attempt, dry_run, last_look FROM claimed;
+SELECT run_id, job, lease_token, attempt, dry_run, last_look, waited_ms, since_start_ms FROM claimed;

@@ -9,6 +9,7 @@
 -- $6 jsonb   error {code, message, hint}, or null; settled keeps the one that is there
 -- Returns state text; no row when the lease was lost. A run that somebody wants cancelled is tried no more; one that
 -- has succeeded has. While an earlier attempt is in doubt any other end is only due, and a last look follows at once.
+-- Asking again, because the answer to COMMIT was lost, changes nothing and returns the state now.
 WITH held AS (
     SELECT run_id, end_due, (in_doubt OR $3 = 'in_doubt') AND $3 NOT IN ('succeeded', 'settled') AS doubtful, CASE
         WHEN $3 = 'succeeded' THEN 'succeeded'
@@ -38,4 +39,8 @@ WITH held AS (
         outcome = CASE $3 WHEN 'in_doubt' THEN 'retry' WHEN 'settled' THEN ended.state ELSE $3 END
     FROM ended WHERE a.run_id = ended.run_id AND a.lease_token = $2::bigint
 )
-SELECT state FROM ended;
+SELECT state FROM ended
+UNION ALL
+SELECT r.state FROM tidesync.attempt a JOIN tidesync.run r ON r.run_id = a.run_id
+WHERE a.run_id = $1::uuid AND a.lease_token = $2::bigint AND a.outcome IS NOT NULL AND a.outcome <> 'lost'
+  AND NOT EXISTS (SELECT FROM held);
