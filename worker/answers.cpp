@@ -152,7 +152,9 @@ nlohmann::ordered_json job_document(const job_view& job) {
         {"job", job.name},
         {"overlap", job.overlap},
         {"paused", !job.paused_at.empty()},
+        {"late", job.late},
         {"last_success", text_or_null(job.last_success)},
+        {"expected_by", text_or_null(job.expected_by)},
         {"active_run", text_or_null(job.at_work)},
         {"queued_run", text_or_null(job.in_line)}};
     if (!job.paused_at.empty())

@@ -73,6 +73,7 @@ private:
                   values_.job.overlap = queue ? overlap::queue_one : overlap::forbid;
               }},
              {"slot_every_s", [&](const auto& n) { values_.job.slot_every = read_seconds(n, 60, 7 * 86400); }},
+             {"grace_s", [&](const auto& n) { values_.job.grace = read_seconds(n, 0, 7 * 86400); }},
              {"tables", [&](const auto& n) { read_tables(n); }}});
     }
 

@@ -92,6 +92,11 @@ struct run_metrics::families {
     family<Gauge>& last_success = gauge(
         registry, "worker_job_last_success_timestamp_seconds",
         "When a run that writes last ended well; absent before.");
+    family<Gauge>& expected_by = gauge(
+        registry, "worker_job_next_expected_timestamp_seconds",
+        "When the next run has to end well, at the latest: after it the job is late, unless it is paused.");
+    family<Gauge>& late =
+        gauge(registry, "worker_job_late", "1 while no run ended well in time and nobody paused the job.");
     family<Gauge>& last_dead =
         gauge(registry, "worker_job_last_dead_timestamp_seconds", "When a run last ended dead; absent before.");
     family<Gauge>& last_fallback = gauge(
@@ -236,6 +241,8 @@ void run_metrics::store_read(const store_figures* figures) {
         all.runs.Add(all.of_job(job.name, "state", "running")).Set(job.running);
         all.runs.Add(all.of_job(job.name, "state", "retry_wait")).Set(job.retry_wait);
         show(all.paused, all.of_job(job.name), job.paused ? 1 : 0);
+        show(all.late, all.of_job(job.name), job.late ? 1 : 0);
+        show(all.expected_by, all.of_job(job.name), job.expected_by);
         show(all.last_success, all.of_job(job.name), job.last_success);
         show(all.last_dead, all.of_job(job.name), job.last_dead);
         show(all.last_fallback, all.of_job(job.name), job.last_fallback);

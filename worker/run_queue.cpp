@@ -15,13 +15,28 @@ constexpr int rows_at_once = 50;
 constexpr std::chrono::hours prune_every{1};
 constexpr std::chrono::seconds look_at_least_every{10};
 constexpr std::chrono::minutes say_again_every{1};
-constexpr std::chrono::seconds read_figures_every{10};
+constexpr std::chrono::seconds look_after_jobs_every{10};
 
 /// A fifth more or less, so that the workers of one store do not all come at once.
 std::chrono::milliseconds about(std::chrono::milliseconds time) {
     thread_local std::mt19937 random{std::random_device{}()};
     return std::chrono::milliseconds{std::uniform_int_distribution<std::chrono::milliseconds::rep>{
         time.count() * 4 / 5, time.count() * 6 / 5}(random)};
+}
+
+void say_lateness(const lateness_change& job) {
+    if (job.late)
+        log::event(
+            log::level::error, "job is late",
+            {{"job", job.job},
+             {"last_success", job.last_success.empty() ? "none" : job.last_success},
+             {"expected_by", job.expected_by},
+             {"hint", "`tidesync runs` shows what the last runs ended with, or that there were none; docs/runbook.md, "
+                      "\"Production is behind\", goes on from there"}});
+    else
+        log::event(
+            log::level::info, "job is no longer late",
+            {{"job", job.job}, {"late_since", job.late_since}, {"because", job.because}});
 }
 
 } // namespace
@@ -139,17 +154,25 @@ void run_queue::bury_runs() {
     }
 }
 
+void run_queue::look_after_jobs(outage& store_away) {
+    turn(store_away, "looking for late jobs", [&] {
+        for (const auto& job : store_.note_lateness()) say_lateness(job);
+    });
+    if (runs_.observers().empty()) return;
+    std::optional<store_figures> figures;
+    turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
+    for (auto* observer : runs_.observers()) observer->store_read(figures ? &*figures : nullptr);
+}
+
 void run_queue::tend_runs(const std::stop_token& stop) {
     auto next_prune = clock::now();
     outage store_away;
-    auto next_reading = clock::now();
+    auto next_look = clock::now();
     while (!stop.stop_requested()) {
         turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
-        if (!runs_.observers().empty() && clock::now() >= next_reading) {
-            next_reading = clock::now() + read_figures_every;
-            std::optional<store_figures> figures;
-            turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
-            for (auto* observer : runs_.observers()) observer->store_read(figures ? &*figures : nullptr);
+        if (clock::now() >= next_look) {
+            next_look = clock::now() + look_after_jobs_every;
+            look_after_jobs(store_away);
         }
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails

@@ -62,7 +62,7 @@ void run_store::register_job(const job_rules& job, rules whose) {
     transactions_.run("registering a job", [&](auto& transaction) {
         postgres::query(
             transaction, sql::register_job.text, job.name, job.overlap == overlap::queue_one ? "queue_one" : "forbid",
-            static_cast<int>(job.slot_every.count()), whose == rules::set);
+            static_cast<int>(job.slot_every.count()), static_cast<int>(job.grace.count()), whose == rules::set);
     });
 }
 

@@ -88,6 +88,8 @@ public:
 
     // -- watching over jobs: run_store_watch.cpp
 
+    /// Writes down which jobs are late. @returns what has changed; of several workers that ask, one is told
+    std::vector<lateness_change> note_lateness();
     /// For metrics: how many runs there are, and when what happened last.
     store_figures read_figures();
 

@@ -37,6 +37,8 @@ std::vector<job_view> run_store::list_jobs() {
                  .paused_by = text_or_empty(row, "paused_by"),
                  .paused_reason = text_or_empty(row, "paused_reason"),
                  .last_success = text_or_empty(row, "last_success"),
+                 .expected_by = text_or_empty(row, "expected_by"),
+                 .late = row["late"].template as<bool>(),
                  .at_work = text_or_empty(row, "at_work"),
                  .in_line = text_or_empty(row, "in_line")});
         return views;

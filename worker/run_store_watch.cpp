@@ -14,6 +14,21 @@ std::optional<double> seconds_or_none(const pqxx::row& row, const char* column) 
 
 } // namespace
 
+std::vector<lateness_change> run_store::note_lateness() {
+    return transactions_.get("looking for late jobs", [](auto& transaction) {
+        std::vector<lateness_change> changes;
+        for (const auto& row : postgres::query(transaction, sql::note_lateness.text))
+            changes.push_back(
+                {.job = rows::text_or_empty(row, "name"),
+                 .late = row["late"].template as<bool>(),
+                 .last_success = rows::text_or_empty(row, "last_success"),
+                 .expected_by = rows::text_or_empty(row, "expected_by"),
+                 .late_since = rows::text_or_empty(row, "late_since"),
+                 .because = rows::text_or_empty(row, "because")});
+        return changes;
+    });
+}
+
 store_figures run_store::read_figures() {
     return transactions_.get("reading figures", [](auto& transaction) {
         store_figures figures;
@@ -24,7 +39,9 @@ store_figures run_store::read_figures() {
                  .running = row["running"].template as<int>(),
                  .retry_wait = row["retry_wait"].template as<int>(),
                  .paused = row["paused"].template as<bool>(),
+                 .late = row["late"].template as<bool>(),
                  .last_success = seconds_or_none(row, "last_success"),
+                 .expected_by = seconds_or_none(row, "expected_by"),
                  .last_dead = seconds_or_none(row, "last_dead"),
                  .last_fallback = seconds_or_none(row, "last_fallback")});
         const auto deliveries = postgres::query(transaction, sql::read_delivery_figures.text);

@@ -29,6 +29,7 @@ struct job_rules {
     std::string name;
     worker::overlap overlap = overlap::forbid;
     std::chrono::seconds slot_every{6 * 3600}; ///< between two ticks of its schedule, counted from 1970, UTC
+    std::chrono::seconds grace{3600};          ///< that a success may be overdue before the job is late
 };
 
 /// Which message a request is, when it is one.
@@ -135,8 +136,20 @@ struct job_view {
     std::string paused_by;
     std::string paused_reason;
     std::string last_success; ///< when the last run that wrote ended well
+    std::string expected_by;  ///< when the next one has to, at the latest
+    bool late = false;        ///< that time has passed, and nobody paused the job
     std::string at_work;      ///< run id of what runs or waits for its next attempt
     std::string in_line;      ///< run id of what starts after it
+};
+
+/// A job that has become late, or is so no longer. Times are ISO 8601, UTC.
+struct lateness_change {
+    std::string job;
+    bool late = false;
+    std::string last_success; ///< empty before the first one
+    std::string expected_by;
+    std::string late_since; ///< of one that is no longer late
+    std::string because;    ///< of such a one: succeeded, paused, or expected_later
 };
 
 /// A job in numbers. Times are unix seconds by the store's clock; nothing where there was none.
@@ -144,7 +157,9 @@ struct job_figures {
     std::string name;
     int queued = 0, running = 0, retry_wait = 0; ///< runs, dry ones as well
     bool paused = false;
+    bool late = false;
     std::optional<double> last_success{};  ///< of a run that wrote
+    std::optional<double> expected_by{};   ///< when the next one has to end well, at the latest
     std::optional<double> last_dead{};     ///< when a run last ended dead
     std::optional<double> last_fallback{}; ///< when the fallback last had to make a run
 };

@@ -23,6 +23,7 @@ jobs:
     exclude: ["public.audit_*"]
     on_drift: fail
     statement_timeout_s: 60
+    grace_s: 900
     tables:
       public.orders: {key: [tenant, number]}
 )");
@@ -32,6 +33,7 @@ jobs:
     CHECK(loaded.values.rules.fail_on_drift);
     CHECK(loaded.values.rules.keys.at("public.orders") == std::vector<std::string>{"tenant", "number"});
     CHECK(loaded.values.limits.statement == 60s);
+    CHECK(loaded.values.job.grace == 900s);
 }
 
 TEST_CASE("an empty job file means the defaults", "[worker][settings]") {

@@ -166,7 +166,11 @@ TEST_CASE("figures of the store are kept while it is away, and say so", "[worker
     CHECK(found.at("worker_runs{job_name=\"scripted\",state=\"queued\"}") == 1);
     CHECK(found.at("worker_runs{job_name=\"scripted\",state=\"running\"}") == 0);
     CHECK(found.at("worker_job_paused{job_name=\"scripted\"}") == 1);
-    CHECK(found.at("worker_job_last_success_timestamp_seconds{job_name=\"scripted\"}") > 1e9);
+    const auto success = found.at("worker_job_last_success_timestamp_seconds{job_name=\"scripted\"}");
+    CHECK(success > 1e9);
+    const auto expected = found.at("worker_job_next_expected_timestamp_seconds{job_name=\"scripted\"}");
+    CHECK(std::abs(expected - success - 7 * 3600) < 1);
+    CHECK(found.at("worker_job_late{job_name=\"scripted\"}") == 0);
     CHECK_FALSE(found.contains("worker_job_last_dead_timestamp_seconds{job_name=\"scripted\"}"));
     const auto when = found.at("worker_store_read_timestamp_seconds");
 
