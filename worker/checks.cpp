@@ -3,6 +3,7 @@
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/migrate.hpp"
+#include "worker/settings_reader.hpp"
 
 #include <cstdio>
 #include <fmt/format.h>
@@ -97,6 +98,8 @@ std::vector<check> good_settings(const loading& loaded) {
     for (const auto& key : values.signing_keys) ok(fmt::format("signing key {} is set", key.label));
     if (!values.public_url.empty()) ok(fmt::format("QStash calls {}", values.public_url));
     if (!values.qstash_token.empty()) ok(fmt::format("token for QStash at {} is set", values.qstash_url));
+    if (const auto to = split_url(std::string{values.alarms.url.reveal()}))
+        ok(fmt::format("alarms go to {}", to->host));
     ok(fmt::format("listens on {}:{}", values.listen.host, values.listen.port));
     ok(fmt::format("job file: {}", values.job_file.empty() ? "none, defaults apply" : values.job_file));
     ok(fmt::format(

@@ -2,6 +2,7 @@
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "jobs/stores/postgres/failure.hpp"
+#include "worker/alarm_sender.hpp"
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
 #include "worker/printable.hpp"
@@ -75,7 +76,8 @@ exit_code show_end(const run_view& run, const command& command) {
 class helping_hand {
 public:
     explicit helping_hand(const settings& config)
-        : job_{make_job(config)}
+        : alarms_{config.alarms}
+        , job_{make_job(config)}
         , store_{config.run_store, config.lease}
         , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_} {
         store_.register_job(config.job, run_store::rules::keep);
@@ -120,11 +122,18 @@ public:
             std::this_thread::sleep_for(std::chrono::milliseconds{200});
         }
         bar_.finish();
+        if (run->state == "dead") tell_of_alarms();
         return run;
     }
 
 private:
     static constexpr std::chrono::minutes store_patience{2};
+
+    /// Where no worker is up, nobody else would.
+    void tell_of_alarms() {
+        if (alarms_.url.empty()) return;
+        alarm_sender{store_, alarms_, {}, {.answer_limit = std::chrono::seconds{5}}}.finish(3);
+    }
 
     static void say_state(const run_view& run) {
         if (run.state == "queued") fmt::print(stderr, "waiting for its turn: {}\n", run.run_id);
@@ -135,6 +144,7 @@ private:
     }
 
     std::string name_ = process_name();
+    alarm_receiver alarms_;
     slave_to_prod::slave_to_prod job_;
     progress_bar bar_;
     run_store store_;

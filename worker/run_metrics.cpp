@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 4> triggers{"qstash", "manual", "cronjob"
 constexpr std::array<std::string_view, 4> outcomes{"succeeded", "dead", "cancelled", "skipped"};
 constexpr std::array<std::string_view, 6> attempts{"succeeded", "retry", "dead", "cancelled", "released", "lost"};
 constexpr std::array<std::string_view, 5> operations{"read", "inserted", "updated", "unchanged", "deleted"};
+constexpr std::array<std::string_view, 3> alarm_outcomes{"sent", "failed", "given_up"};
 constexpr std::array<std::string_view, 4> phases{"plan", "stage", "apply", "compare"};
 const buckets run_times{1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600};
 const buckets waiting_times{0.1, 0.5, 1, 2, 5, 15, 60, 300, 1800, 6 * 3600};
@@ -85,6 +86,8 @@ struct run_metrics::families {
             .Add({{"target", fenced_target}});
     Counter& beats_failed =
         counter(registry, "worker_heartbeat_failures_total", "Heartbeats that the run store did not answer.").Add({});
+    family<Counter>& alarms =
+        counter(registry, "worker_alarm_tries_total", "Tries to tell of an alarm; given_up ends them for one.");
     family<Gauge>& ticks =
         gauge(registry, "worker_loop_last_tick_timestamp_seconds", "When a loop last went round, successful or not.");
 
@@ -106,6 +109,8 @@ struct run_metrics::families {
     family<Gauge>& last_delivery = gauge(
         registry, "worker_schedule_last_delivery_timestamp_seconds",
         "When QStash last delivered a new message, or reported one that it gave up; absent before.");
+    Gauge& alarms_waiting =
+        gauge(registry, "worker_alarms_waiting", "Alarms of the last day that nobody has been told of yet.").Add({});
     Gauge& store_up =
         gauge(registry, "worker_store_up", "Whether the run store answered when its figures were last asked for.")
             .Add({});
@@ -147,6 +152,7 @@ struct run_metrics::families {
 run_metrics::run_metrics(const run_store& store, const std::vector<std::string>& jobs)
     : families_{std::make_unique<families>(store, jobs)} {
     auto& all = *families_;
+    for (const auto outcome : alarm_outcomes) all.alarms.Add({{"outcome", std::string{outcome}}});
     for (const auto& job : jobs) {
         for (const auto trigger : triggers) all.created.Add(all.of_job(job, "trigger", std::string{trigger}));
         for (const auto outcome : outcomes) all.finished.Add(all.of_job(job, "outcome", std::string{outcome}));
@@ -221,6 +227,10 @@ void run_metrics::run_cancelled(std::string_view job) { families_->end(job, "can
 
 void run_metrics::beat_failed() { families_->beats_failed.Increment(); }
 
+void run_metrics::alarm_tried(std::string_view outcome) {
+    families_->alarms.Add({{"outcome", bounded(alarm_outcomes, outcome)}}).Increment();
+}
+
 void run_metrics::loop_turned(std::string_view loop) {
     constexpr std::array<std::string_view, 3> loops{"claim", "tend", "alarm"};
     families_->ticks.Add({{"loop", bounded(loops, loop)}}).SetToCurrentTime();
@@ -232,6 +242,7 @@ void run_metrics::store_read(const store_figures* figures) {
     if (figures == nullptr)
         return; // the figures stay as they were; worker_store_read_timestamp_seconds says since when
     all.store_read_at.SetToCurrentTime();
+    all.alarms_waiting.Set(figures->alarms_waiting);
     const auto show = [](family<Gauge>& in, const prometheus::Labels& labels, const std::optional<double>& value) {
         if (value) in.Add(labels).Set(*value);
     };

@@ -37,6 +37,8 @@ public:
     /// A run that nobody worked on was cancelled.
     virtual void run_cancelled(std::string_view /*job*/) {}
     virtual void beat_failed() {}
+    /// @param outcome  of one try to tell of an alarm: `sent` or `failed`; `given_up` once nobody will try again
+    virtual void alarm_tried(std::string_view /*outcome*/) {}
     /// @param loop  `claim`, `tend` or `alarm`
     virtual void loop_turned(std::string_view /*loop*/) {}
     /// @param figures  null when the store did not answer

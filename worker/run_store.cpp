@@ -3,6 +3,7 @@
 #include "jobs/failpoint.hpp"
 #include "worker/run_store_rows.hpp"
 
+#include <algorithm>
 #include <sql/run_store.hpp>
 
 namespace tidesync::worker {
@@ -135,8 +136,9 @@ std::vector<run_store::buried_run> run_store::end_late(int rows_max) {
 
 int run_store::prune(int days_kept, int days_kept_dead, int rows_max) {
     return transactions_.get("forgetting old runs", [&](auto& transaction) {
-        return postgres::query(transaction, sql::prune_runs.text, days_kept, days_kept_dead, rows_max)[0]["forgotten"]
-            .template as<int>();
+        const auto runs = postgres::query(transaction, sql::prune_runs.text, days_kept, days_kept_dead, rows_max);
+        const auto alarms = postgres::query(transaction, sql::prune_alarms.text, days_kept, rows_max);
+        return std::max(runs[0]["forgotten"].template as<int>(), alarms[0]["forgotten"].template as<int>());
     });
 }
 

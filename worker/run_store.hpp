@@ -83,7 +83,7 @@ public:
     std::vector<buried_run> bury_lost(int rows_max);
     /// Ends runs that nobody works on and whose deadline has passed. @returns what they were
     std::vector<buried_run> end_late(int rows_max);
-    /// Forgets runs that ended long ago. @returns as many as `rows_max` when there may be more
+    /// Forgets runs that ended long ago, and old alarms. @returns as many as `rows_max` when there may be more
     int prune(int days_kept, int days_kept_dead, int rows_max);
 
     // -- watching over jobs: run_store_watch.cpp
@@ -92,6 +92,14 @@ public:
     std::vector<lateness_change> note_lateness();
     /// For metrics: how many runs there are, and when what happened last.
     store_figures read_figures();
+
+    /// Takes the alarm that has waited longest, for one try.
+    /// @param hold  after it another worker may try
+    std::optional<due_alarm> claim_alarm(std::chrono::milliseconds hold);
+    void end_alarm(const due_alarm&);
+    void retry_alarm(const due_alarm&, std::chrono::milliseconds after, const std::string& why);
+    /// Ends what nobody could be told of for a day. @returns as many as `rows_max` when there may be more
+    std::vector<lost_alarm> give_up_alarms(int rows_max);
 
     // -- looking and steering: run_store_views.cpp
 

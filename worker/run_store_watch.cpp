@@ -46,8 +46,48 @@ store_figures run_store::read_figures() {
                  .last_fallback = seconds_or_none(row, "last_fallback")});
         const auto deliveries = postgres::query(transaction, sql::read_delivery_figures.text);
         figures.last_delivery = seconds_or_none(deliveries[0], "last_delivery");
+        figures.alarms_waiting = deliveries[0]["alarms_waiting"].template as<int>();
         figures.last_failed_delivery = seconds_or_none(deliveries[0], "last_failed");
         return figures;
+    });
+}
+
+std::optional<due_alarm> run_store::claim_alarm(std::chrono::milliseconds hold) {
+    return transactions_.get("taking an alarm", [&](auto& transaction) -> std::optional<due_alarm> {
+        const auto found = postgres::query(transaction, sql::claim_alarm.text, hold.count());
+        if (found.empty()) return std::nullopt;
+        return due_alarm{
+            .alarm_id = rows::text_or_empty(found[0], "alarm_id"),
+            .type = rows::text_or_empty(found[0], "type"),
+            .made_at = rows::text_or_empty(found[0], "made_at"),
+            .data = rows::json_or_null(found[0], "data"),
+            .tries = found[0]["tries"].template as<int>(),
+            .now = found[0]["now"].template as<std::int64_t>()};
+    });
+}
+
+void run_store::end_alarm(const due_alarm& alarm) {
+    transactions_.run("ending an alarm", [&](auto& transaction) {
+        postgres::query(transaction, sql::end_alarm.text, alarm.alarm_id);
+    });
+}
+
+void run_store::retry_alarm(const due_alarm& alarm, std::chrono::milliseconds after, const std::string& why) {
+    transactions_.run("putting off an alarm", [&](auto& transaction) {
+        postgres::query(transaction, sql::retry_alarm.text, alarm.alarm_id, alarm.tries, after.count(), why);
+    });
+}
+
+std::vector<lost_alarm> run_store::give_up_alarms(int rows_max) {
+    return transactions_.get("giving up alarms", [&](auto& transaction) {
+        std::vector<lost_alarm> lost;
+        for (const auto& row : postgres::query(transaction, sql::give_up_alarms.text, rows_max))
+            lost.push_back(
+                {.alarm_id = rows::text_or_empty(row, "alarm_id"),
+                 .type = rows::text_or_empty(row, "type"),
+                 .tries = row["tries"].template as<int>(),
+                 .error = rows::text_or_empty(row, "error")});
+        return lost;
     });
 }
 

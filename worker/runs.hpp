@@ -152,6 +152,24 @@ struct lateness_change {
     std::string because;    ///< of such a one: succeeded, paused, or expected_later
 };
 
+/// An alarm that this worker has taken to tell of.
+struct due_alarm {
+    std::string alarm_id;
+    std::string type;    ///< run.dead, delivery.failed, job.late, job.recovered
+    std::string made_at; ///< ISO 8601, UTC
+    nlohmann::json data;
+    int tries = 0;        ///< with this one
+    std::int64_t now = 0; ///< unix seconds, by the store's clock
+};
+
+/// An alarm that nobody could be told of.
+struct lost_alarm {
+    std::string alarm_id;
+    std::string type;
+    int tries = 0;     ///< 0: there was nobody to be told
+    std::string error; ///< of the last try
+};
+
 /// A job in numbers. Times are unix seconds by the store's clock; nothing where there was none.
 struct job_figures {
     std::string name;
@@ -168,6 +186,7 @@ struct job_figures {
 struct store_figures {
     std::vector<job_figures> jobs;
     std::optional<double> last_delivery{};        ///< when QStash last delivered a new message; unix seconds
+    int alarms_waiting = 0;                       ///< to be brought to their receiver
     std::optional<double> last_failed_delivery{}; ///< when it last said that it gave one up
 };
 

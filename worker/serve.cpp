@@ -1,6 +1,7 @@
 #include "worker/commands.hpp"
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
+#include "worker/alarm_sender.hpp"
 #include "worker/http_server.hpp"
 #include "worker/log.hpp"
 #include "worker/routes.hpp"
@@ -38,7 +39,10 @@ exit_code serve(const command& command) {
     services with{config, store, runs, jobs, process_name()};
     with.run_metrics = [&counts] { return counts.text(); };
     run_queue queue{store, runs, with.worker_name, {}};
-    with.last_turn = [&queue] { return queue.last_turn(); };
+    std::optional<alarm_sender> alarms;
+    if (!config.alarms.url.empty())
+        alarms.emplace(store, config.alarms, run_observers{&counts}, alarm_sender::rhythm{});
+    with.last_turn = [&] { return alarms ? std::min(queue.last_turn(), alarms->last_turn()) : queue.last_turn(); };
     http_server server{
         config.listen, [&](const http_request& request) { return open(with, request); }, request_limits()};
     log::event(
@@ -50,6 +54,7 @@ exit_code serve(const command& command) {
     with.draining = true;
     queue.stop();
     runs.drain(config.drain_limit);
+    if (alarms) alarms->stop();
     server.drain(std::chrono::seconds{5});
     log::event(log::level::info, "stopped");
     return exit_code::in_step;

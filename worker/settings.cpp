@@ -1,5 +1,6 @@
 #include "worker/settings.hpp"
 
+#include "worker/alarm_settings.hpp"
 #include "worker/job_file.hpp"
 #include "worker/qstash_settings.hpp"
 #include "worker/settings_reader.hpp"
@@ -35,6 +36,8 @@ const std::set<std::string> known_names = {
     "QSTASH_NEXT_SIGNING_KEY",
     "TIDESYNC_PUBLIC_URL",
     "TIDESYNC_ADMIN_TOKEN",
+    "TIDESYNC_ALARM_URL",
+    "TIDESYNC_ALARM_SECRET",
     "TIDESYNC_LISTEN",
     "TIDESYNC_CLOCK_TOLERANCE",
     "TIDESYNC_DELIVERY_WAIT",
@@ -149,6 +152,7 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
         read_signing_keys(from, values, insecure_dev);
         read_admin_token(from, values);
     }
+    if (serves || what_for == purpose::job) read_alarm_receiver(from, values);
     if (schedules || what_for == purpose::migrate) read_scheduler(from, values, what_for);
     if (!asks_qstash && !schedules) find_job_file(from, job_file, values);
     if (!values.job_file.empty()) read_job_file(values.job_file, values, result.problems);

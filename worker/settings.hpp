@@ -5,6 +5,7 @@
 #include "qstash/local/destination.hpp"
 #include "worker/runs.hpp"
 #include "worker/secret.hpp"
+#include "worker/webhook.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -39,6 +40,8 @@ struct settings {
 
     std::string qstash_url = "https://qstash.upstash.io"; ///< what we call: the origin, without /v2
     secret qstash_token; ///< empty when there is none; then nothing can be asked of QStash
+
+    alarm_receiver alarms; ///< of runs that died and the like
 
     listen_address listen;
     std::chrono::seconds delivery_wait{25}; ///< how long the delivery that started a run waits for its end

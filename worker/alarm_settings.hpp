@@ -1,0 +1,10 @@
+#pragma once
+
+#include "worker/settings_reader.hpp"
+
+/// Part of settings.cpp: who is told when something goes wrong. For settings.cpp alone.
+namespace tidesync::worker {
+
+void read_alarm_receiver(settings_reader&, settings&);
+
+} // namespace tidesync::worker
