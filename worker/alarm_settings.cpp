@@ -12,6 +12,7 @@ enum class query { allowed, refused };
 secret read_url(settings_reader& from, const std::string& name, query rule) {
     auto url = from.text(name);
     if (!url) return {};
+    while (rule == query::refused && url->ends_with('/')) url->pop_back(); // more is put behind it
     const auto behind = url->find('?');
     const auto parts = split_url(url->substr(0, behind));
     if (!parts || !parts->plain || (rule == query::refused && behind != std::string::npos) ||
@@ -31,7 +32,8 @@ secret read_url(settings_reader& from, const std::string& name, query rule) {
 
 } // namespace
 
-void read_alarm_receiver(settings_reader& from, settings& values) {
+void read_alarms(settings_reader& from, settings& values) {
+    values.ping_url = read_url(from, "TIDESYNC_PING_URL", query::refused);
     values.alarms.url = read_url(from, "TIDESYNC_ALARM_URL", query::allowed);
     constexpr std::string_view make_one = "make one with: echo \"whsec_$(openssl rand -base64 32)\"";
     const auto text =

@@ -5,6 +5,6 @@
 /// Part of settings.cpp: who is told when something goes wrong. For settings.cpp alone.
 namespace tidesync::worker {
 
-void read_alarm_receiver(settings_reader&, settings&);
+void read_alarms(settings_reader&, settings&);
 
 } // namespace tidesync::worker

@@ -100,6 +100,7 @@ std::vector<check> good_settings(const loading& loaded) {
     if (!values.qstash_token.empty()) ok(fmt::format("token for QStash at {} is set", values.qstash_url));
     if (const auto to = split_url(std::string{values.alarms.url.reveal()}))
         ok(fmt::format("alarms go to {}", to->host));
+    if (const auto to = split_url(std::string{values.ping_url.reveal()})) ok(fmt::format("pings go to {}", to->host));
     ok(fmt::format("listens on {}:{}", values.listen.host, values.listen.port));
     ok(fmt::format("job file: {}", values.job_file.empty() ? "none, defaults apply" : values.job_file));
     ok(fmt::format(

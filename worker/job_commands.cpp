@@ -5,6 +5,7 @@
 #include "worker/alarm_sender.hpp"
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
+#include "worker/pings.hpp"
 #include "worker/printable.hpp"
 #include "worker/progress_bar.hpp"
 #include "worker/report_text.hpp"
@@ -79,7 +80,8 @@ public:
         : alarms_{config.alarms}
         , job_{make_job(config)}
         , store_{config.run_store, config.lease}
-        , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_} {
+        , pings_{make_pings(config.ping_url)}
+        , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_, observers()} {
         store_.register_job(config.job, run_store::rules::keep);
     }
 
@@ -123,6 +125,7 @@ public:
         }
         bar_.finish();
         if (run->state == "dead") tell_of_alarms();
+        if (pings_) pings_->finish(std::chrono::seconds{5});
         return run;
     }
 
@@ -134,6 +137,13 @@ private:
         if (alarms_.url.empty()) return;
         alarm_sender{store_, alarms_, {}, {.answer_limit = std::chrono::seconds{5}}}.finish(3);
     }
+
+    static std::unique_ptr<pings> make_pings(const secret& url) {
+        if (url.empty()) return nullptr;
+        return std::make_unique<pings>(url, run_observers{}, pings::rhythm{.answer_limit = std::chrono::seconds{5}});
+    }
+
+    [[nodiscard]] run_observers observers() const { return pings_ ? run_observers{pings_.get()} : run_observers{}; }
 
     static void say_state(const run_view& run) {
         if (run.state == "queued") fmt::print(stderr, "waiting for its turn: {}\n", run.run_id);
@@ -148,6 +158,7 @@ private:
     slave_to_prod::slave_to_prod job_;
     progress_bar bar_;
     run_store store_;
+    std::unique_ptr<pings> pings_;
     runner runs_;
 };
 

@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 4> outcomes{"succeeded", "dead", "cancell
 constexpr std::array<std::string_view, 6> attempts{"succeeded", "retry", "dead", "cancelled", "released", "lost"};
 constexpr std::array<std::string_view, 5> operations{"read", "inserted", "updated", "unchanged", "deleted"};
 constexpr std::array<std::string_view, 3> alarm_outcomes{"sent", "failed", "given_up"};
+constexpr std::array<std::string_view, 3> ping_outcomes{"sent", "failed", "dropped"};
 constexpr std::array<std::string_view, 4> phases{"plan", "stage", "apply", "compare"};
 const buckets run_times{1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600};
 const buckets waiting_times{0.1, 0.5, 1, 2, 5, 15, 60, 300, 1800, 6 * 3600};
@@ -88,6 +89,7 @@ struct run_metrics::families {
         counter(registry, "worker_heartbeat_failures_total", "Heartbeats that the run store did not answer.").Add({});
     family<Counter>& alarms =
         counter(registry, "worker_alarm_tries_total", "Tries to tell of an alarm; given_up ends them for one.");
+    family<Counter>& pings = counter(registry, "worker_pings_total", "Pings of runs that started or ended.");
     family<Gauge>& ticks =
         gauge(registry, "worker_loop_last_tick_timestamp_seconds", "When a loop last went round, successful or not.");
 
@@ -153,6 +155,7 @@ run_metrics::run_metrics(const run_store& store, const std::vector<std::string>&
     : families_{std::make_unique<families>(store, jobs)} {
     auto& all = *families_;
     for (const auto outcome : alarm_outcomes) all.alarms.Add({{"outcome", std::string{outcome}}});
+    for (const auto outcome : ping_outcomes) all.pings.Add({{"outcome", std::string{outcome}}});
     for (const auto& job : jobs) {
         for (const auto trigger : triggers) all.created.Add(all.of_job(job, "trigger", std::string{trigger}));
         for (const auto outcome : outcomes) all.finished.Add(all.of_job(job, "outcome", std::string{outcome}));
@@ -229,6 +232,10 @@ void run_metrics::beat_failed() { families_->beats_failed.Increment(); }
 
 void run_metrics::alarm_tried(std::string_view outcome) {
     families_->alarms.Add({{"outcome", bounded(alarm_outcomes, outcome)}}).Increment();
+}
+
+void run_metrics::pinged(std::string_view outcome) {
+    families_->pings.Add({{"outcome", bounded(ping_outcomes, outcome)}}).Increment();
 }
 
 void run_metrics::loop_turned(std::string_view loop) {

@@ -28,6 +28,7 @@ public:
     void run_cancelled(std::string_view job) override;
     void beat_failed() override;
     void alarm_tried(std::string_view outcome) override;
+    void pinged(std::string_view outcome) override;
     void loop_turned(std::string_view loop) override;
     void store_read(const store_figures*) override;
 

@@ -37,6 +37,8 @@ public:
     /// A run that nobody worked on was cancelled.
     virtual void run_cancelled(std::string_view /*job*/) {}
     virtual void beat_failed() {}
+    /// @param outcome  of a ping: `sent`, `failed`, or `dropped` because too many waited
+    virtual void pinged(std::string_view /*outcome*/) {}
     /// @param outcome  of one try to tell of an alarm: `sent` or `failed`; `given_up` once nobody will try again
     virtual void alarm_tried(std::string_view /*outcome*/) {}
     /// @param loop  `claim`, `tend` or `alarm`

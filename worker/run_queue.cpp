@@ -155,12 +155,12 @@ void run_queue::bury_runs() {
 }
 
 void run_queue::look_after_jobs(outage& store_away) {
-    turn(store_away, "looking for late jobs", [&] {
+    const bool answers = turn(store_away, "looking for late jobs", [&] {
         for (const auto& job : store_.note_lateness()) say_lateness(job);
     });
     if (runs_.observers().empty()) return;
     std::optional<store_figures> figures;
-    turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
+    if (answers) turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
     for (auto* observer : runs_.observers()) observer->store_read(figures ? &*figures : nullptr);
 }
 

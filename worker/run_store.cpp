@@ -117,7 +117,10 @@ std::vector<run_store::buried_run> run_store::bury_lost(int rows_max) {
                  .job = row["job"].template as<std::string>(),
                  .state = row["state"].template as<std::string>(),
                  .worker = row["lease_owner"].template as<std::string>(),
-                 .crashes = row["crashes"].template as<int>()});
+                 .crashes = row["crashes"].template as<int>(),
+                 .dry_run = row["dry_run"].template as<bool>(),
+                 .error_code = "lost",
+                 .error_message = row["message"].template as<std::string>()});
         return buried;
     });
 }
@@ -129,7 +132,10 @@ std::vector<run_store::buried_run> run_store::end_late(int rows_max) {
             late.push_back(
                 {.run_id = row["run_id"].template as<std::string>(),
                  .job = row["job"].template as<std::string>(),
-                 .state = row["state"].template as<std::string>()});
+                 .state = row["state"].template as<std::string>(),
+                 .dry_run = row["dry_run"].template as<bool>(),
+                 .error_code = "deadline",
+                 .error_message = row["message"].template as<std::string>()});
         return late;
     });
 }

@@ -78,6 +78,9 @@ public:
         std::string state; ///< retry_wait, dead or cancelled
         std::string worker{};
         int crashes = 0;
+        bool dry_run = false;
+        std::string error_code{};
+        std::string error_message{};
     };
     /// Takes runs from workers that fell silent.
     std::vector<buried_run> bury_lost(int rows_max);

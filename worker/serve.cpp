@@ -4,6 +4,7 @@
 #include "worker/alarm_sender.hpp"
 #include "worker/http_server.hpp"
 #include "worker/log.hpp"
+#include "worker/pings.hpp"
 #include "worker/routes.hpp"
 #include "worker/run_metrics.hpp"
 #include "worker/run_queue.hpp"
@@ -35,7 +36,10 @@ exit_code serve(const command& command) {
     store.register_job(config.job);
     const std::vector<std::string> jobs{std::string{main_job.name()}};
     run_metrics counts{store, jobs};
-    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}, nullptr, {&counts}};
+    run_observers observers{&counts};
+    std::optional<pings> switches;
+    if (!config.ping_url.empty()) observers.push_back(&switches.emplace(config.ping_url, observers, pings::rhythm{}));
+    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}, nullptr, observers};
     services with{config, store, runs, jobs, process_name()};
     with.run_metrics = [&counts] { return counts.text(); };
     run_queue queue{store, runs, with.worker_name, {}};
@@ -56,6 +60,7 @@ exit_code serve(const command& command) {
     runs.drain(config.drain_limit);
     if (alarms) alarms->stop();
     server.drain(std::chrono::seconds{5});
+    if (switches) switches->finish(std::chrono::seconds{5});
     log::event(log::level::info, "stopped");
     return exit_code::in_step;
 }

@@ -38,6 +38,7 @@ const std::set<std::string> known_names = {
     "TIDESYNC_ADMIN_TOKEN",
     "TIDESYNC_ALARM_URL",
     "TIDESYNC_ALARM_SECRET",
+    "TIDESYNC_PING_URL",
     "TIDESYNC_LISTEN",
     "TIDESYNC_CLOCK_TOLERANCE",
     "TIDESYNC_DELIVERY_WAIT",
@@ -152,7 +153,7 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
         read_signing_keys(from, values, insecure_dev);
         read_admin_token(from, values);
     }
-    if (serves || what_for == purpose::job) read_alarm_receiver(from, values);
+    if (serves || what_for == purpose::job) read_alarms(from, values);
     if (schedules || what_for == purpose::migrate) read_scheduler(from, values, what_for);
     if (!asks_qstash && !schedules) find_job_file(from, job_file, values);
     if (!values.job_file.empty()) read_job_file(values.job_file, values, result.problems);

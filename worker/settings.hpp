@@ -42,6 +42,7 @@ struct settings {
     secret qstash_token; ///< empty when there is none; then nothing can be asked of QStash
 
     alarm_receiver alarms; ///< of runs that died and the like
+    secret ping_url;       ///< told when a run starts and how it ended; without a trailing slash, empty when nobody is
 
     listen_address listen;
     std::chrono::seconds delivery_wait{25}; ///< how long the delivery that started a run waits for its end

@@ -42,6 +42,23 @@ TEST_CASE("alarms have an address and a secret, for all who make runs", "[worker
     CHECK(told.find("canary") == std::string::npos);
 }
 
+TEST_CASE(
+    "pings go nowhere unless it is said where, and the address is kept as what is put behind it",
+    "[worker][settings]") {
+    CHECK(load_settings(complete(), purpose::serve).values.ping_url.empty());
+    auto env = complete();
+    env["TIDESYNC_PING_URL"] = "https://hc.example.com/canary//";
+    for (const auto what_for : {purpose::serve, purpose::job}) {
+        const auto loaded = load_settings(env, what_for);
+        CHECK(loaded.problems.empty());
+        CHECK(loaded.values.ping_url.reveal() == "https://hc.example.com/canary");
+        std::string told;
+        for (const auto& line : good_settings(loaded)) told += line.text + '\n';
+        CHECK(told.find("pings go to hc.example.com\n") != std::string::npos);
+        CHECK(told.find("canary") == std::string::npos);
+    }
+}
+
 TEST_CASE("a bad address or secret of alarms is named and not repeated", "[worker][settings]") {
     struct wrong {
         const char* name;
@@ -56,6 +73,9 @@ TEST_CASE("a bad address or secret of alarms is named and not repeated", "[worke
         {"TIDESYNC_ALARM_URL", "https://hooks.example.com/#canary", "without user or fragment"},
         {"TIDESYNC_ALARM_URL", "https://hooks.example.com/a?b=c d", "expected https://"},
         {"TIDESYNC_ALARM_URL", "https://hooks.example.com:0/canary", "expected https://"},
+        {"TIDESYNC_PING_URL", "https://hc.example.com/canary?a=b", "without user, query or fragment"},
+        {"TIDESYNC_PING_URL", "http://hc.example.com/canary", "must be https unless"},
+        {"TIDESYNC_PING_URL", "canary", "expected https://"},
         {"TIDESYNC_ALARM_SECRET", "", "not set: expected what alarms are signed with"},
         {"TIDESYNC_ALARM_SECRET", "canary", "24 to 64 bytes in base64"},
         {"TIDESYNC_ALARM_SECRET", "whsec_canary", "openssl rand -base64 32"}};

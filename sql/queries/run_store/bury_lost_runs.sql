@@ -4,7 +4,7 @@
 -- nothing and is over. They are not counted among the attempts that failed. A beat that commits first saves its run: the
 -- row is locked, then looked at again.
 -- $1 int  rows at most
--- Returns run_id, job, state, lease_owner, crashes.
+-- Returns run_id, job, state, lease_owner, crashes, dry_run, message (of the error).
 WITH lost AS (
     SELECT run_id, job, lease_token, lease_owner, crashes + 1 AS crashes, CASE
         WHEN end_due IS NOT NULL THEN end_due
@@ -28,6 +28,6 @@ WITH lost AS (
             'hint', 'its log says why, or the system''s: was it killed, was memory short?'),
         progress = NULL, lease_owner = NULL, lease_token = NULL, lease_expires_at = NULL
     FROM lost WHERE r.run_id = lost.run_id
-    RETURNING r.run_id, r.job, r.state, r.crashes, lost.lease_owner
+    RETURNING r.run_id, r.job, r.state, r.crashes, r.dry_run, r.error ->> 'message' AS message, lost.lease_owner
 )
-SELECT run_id, job, state, lease_owner, crashes FROM buried;
+SELECT run_id, job, state, lease_owner, crashes, dry_run, message FROM buried;

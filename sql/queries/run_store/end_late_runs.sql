@@ -1,6 +1,6 @@
 -- Ends runs that nobody works on and whose deadline has passed; of those in doubt the end is due now.
 -- $1 int  rows at most
--- Returns run_id, job, state.
+-- Returns run_id, job, state, dry_run, message (of the error).
 UPDATE tidesync.run SET
     state = CASE WHEN in_doubt THEN state ELSE 'dead' END,
     finished_at = CASE WHEN NOT in_doubt THEN clock_timestamp() END,
@@ -13,4 +13,4 @@ WHERE run_id IN (
     SELECT run_id FROM tidesync.run
     WHERE state IN ('queued', 'retry_wait') AND deadline_at < clock_timestamp() AND end_due IS NULL
     ORDER BY deadline_at LIMIT $1::int FOR UPDATE SKIP LOCKED)
-RETURNING run_id, job, state;
+RETURNING run_id, job, state, dry_run, error ->> 'message' AS message;
