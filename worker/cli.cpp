@@ -32,6 +32,9 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
   TIDESYNC_DRAIN_LIMIT          serve: seconds that SIGTERM lets a run finish (default 30)
   TIDESYNC_LEASE                serve, run, ensure: seconds that a worker which fell silent keeps its run (default 30)
+  TIDESYNC_ALARM_URL            serve, run, ensure: where alarms of dead runs and late jobs go, as signed webhooks
+  TIDESYNC_ALARM_SECRET         serve, run, ensure: what they are signed with, whsec_ and base64
+  TIDESYNC_PING_URL             serve, run, ensure: told when a run starts and how it ended, as Healthchecks has it
   QSTASH_TOKEN                  schedule, setup: what we show QStash; serve needs it for its schedule route;
                                 qstash-local: what its clients show
   QSTASH_URL                    where QStash is (default https://qstash.upstash.io)
