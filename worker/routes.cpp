@@ -1,14 +1,13 @@
 #include "worker/routes.hpp"
 
-#include "jobs/failpoint.hpp"
 #include "jobs/stores/postgres/failure.hpp"
-#include "qstash/digest.hpp"
 #include "worker/answers.hpp"
-#include "worker/authorize.hpp"
+#include "worker/call.hpp"
 #include "worker/log.hpp"
+#include "worker/refusals.hpp"
 #include "worker/run_routes.hpp"
 #include "worker/schedule_routes.hpp"
-#include "worker/trigger_parameters.hpp"
+#include "worker/trigger_routes.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,14 +18,6 @@ namespace tidesync::worker {
 namespace {
 
 using clock = std::chrono::steady_clock;
-
-/// A request on its way through a route, with what the path held and who asked.
-struct call {
-    services& with;
-    const http_request& request;
-    std::string argument; ///< what `{}` in the pattern stood for
-    principal who;
-};
 
 enum class blocking { never, maybe };
 
@@ -91,161 +82,9 @@ bool fits(std::string_view pattern, std::string_view path, std::string& argument
 
 std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-/// What a refused caller can do on a route that takes this.
-std::string_view hint_for(access needs, std::string_view kind) {
-    if (needs == access::signature) return "send a valid Upstash-Signature; the worker's log has the reason";
-    if (kind == "manual_header_only")
-        return "x-manual-trigger is only a label: send Authorization: Bearer <admin token> beside it";
-    if (needs == access::token) return "send Authorization: Bearer <admin token>; the worker's log has the reason";
-    return "send a valid Upstash-Signature, or Authorization: Bearer <admin token>; the worker's log has the reason";
-}
+http_response trigger_slave_to_prod(call& call) { return trigger_run(call, "slave-to-prod"); }
 
-std::string_view accepted_on(access needs) {
-    if (needs == access::signature) return "the request carries no signature that is accepted";
-    if (needs == access::token) return "the request carries no token that is accepted";
-    return "the request carries no signature or token that is accepted";
-}
-
-http_response unauthorized(services& with, const http_request& request, const refused& refusal, access needs) {
-    with.counts.auth_failure(refusal.kind);
-    log::event(
-        log::level::warn, "request refused",
-        {{"method", request.method},
-         {"path", std::string{request.path()}},
-         {"remote", request.remote},
-         {"reason", refusal.reason}});
-    auto answer = error_answer(401, "unauthorized", accepted_on(needs), hint_for(needs, refusal.kind));
-    answer.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return answer;
-}
-
-/// A verified request that can never succeed: QStash must not try again, anybody else made a mistake.
-http_response
-impossible(bool from_qstash, int status, std::string_view code, std::string_view message, std::string_view hint) {
-    auto answer = error_answer(from_qstash ? 489 : status, code, message, hint);
-    if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");
-    return answer;
-}
-
-std::string hex(std::string_view bytes) {
-    std::string text;
-    for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-    return text;
-}
-
-/// Who asked, as the history shows it.
-std::string actor_of(const call& call) {
-    const auto* delivery = std::get_if<signed_delivery>(&call.who);
-    if (delivery == nullptr) return "admin token";
-    return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
-}
-
-run_request request_for(const call& call, const std::string& job, const trigger_parameters& parameters) {
-    run_request request{
-        .job = job,
-        .trigger = "manual",
-        .actor = actor_of(call),
-        .dry_run = parameters.dry_run,
-        .message = {},
-        .time_for_all = call.with.config.run_deadline};
-    if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) {
-        request.trigger = "qstash";
-        request.message = message_key{
-            .source = "qstash",
-            .message_id = delivery->message_id,
-            .jti = delivery->claims.jti,
-            .expires_at = delivery->claims.exp.time_since_epoch().count(),
-            .body_sha256 = hex(qstash::sha256(call.request.body))};
-    } else if (const auto key = call.request.header("idempotency-key"); !key.empty()) {
-        request.message = message_key{
-            .source = "manual",
-            .message_id = fmt::format("{}/{}", job, key),
-            .jti = {},
-            .body_sha256 = hex(qstash::sha256(call.request.body))};
-    }
-    return request;
-}
-
-/// Waits for the end of a run that was just made, here or wherever its next attempt is made.
-run_view await_end(services& with, const std::string& run_id) {
-    constexpr std::chrono::milliseconds look_every{500};
-    const auto until = std::chrono::steady_clock::now() + with.config.delivery_wait;
-    for (;;) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-        if (left.count() > 0) with.runs.wait(run_id, left);
-        auto run = look_at_accepted(with.store, run_id);
-        if (run.is_over() || with.draining || std::chrono::steady_clock::now() + look_every > until) return run;
-        std::this_thread::sleep_for(look_every);
-    }
-}
-
-/// What a caller may name a trigger with, so that sending it again makes no second run.
-bool is_usable_key(std::string_view key) {
-    constexpr std::size_t bytes_max = 255;
-    return !key.empty() && key.size() <= bytes_max && qstash::is_visible(key);
-}
-
-http_response trigger(call& call, const std::string& job) {
-    const auto* delivery = std::get_if<signed_delivery>(&call.who);
-    const bool from_qstash = delivery != nullptr;
-    const auto count = [&](std::string_view what) {
-        call.with.counts.delivery(from_qstash ? "qstash" : "manual", what);
-    };
-    if (std::ranges::find(call.with.jobs, job) == call.with.jobs.end()) {
-        count("rejected");
-        return impossible(
-            from_qstash, 404, "not_found", fmt::format("there is no job {}", job),
-            fmt::format("the jobs are: {}", fmt::join(call.with.jobs, ", ")));
-    }
-    const auto parameters = parse_parameters(call.request.body);
-    if (!parameters.problem.empty()) {
-        count("rejected");
-        return impossible(from_qstash, 400, "bad_request", parameters.problem, trigger_parameters_hint);
-    }
-    const auto keys = call.request.count("idempotency-key");
-    if (!from_qstash && keys > 0 && (keys > 1 || !is_usable_key(call.request.header("idempotency-key")))) {
-        count("rejected");
-        return error_answer(
-            400, "bad_request", "the Idempotency-Key cannot be used", "send one, of at most 255 visible characters");
-    }
-    if (call.with.draining) {
-        count("draining");
-        return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
-    }
-
-    const auto accepted = accept_run(call.with, request_for(call, job, parameters));
-    jobs::failpoint("accept.after_commit");
-    count(to_string(accepted.what));
-    switch (accepted.what) {
-    case decision::replayed:
-        return unauthorized(
-            call.with, call.request, {"replayed", "replay: the token came with another message id"},
-            access::signature_or_token);
-    case decision::body_differs:
-        return impossible(
-            from_qstash, 409, "conflict",
-            from_qstash ? "this message id was delivered before with another body"
-                        : "this Idempotency-Key was sent before with another body",
-            from_qstash ? "publish changed work as a new message" : "take a new key for a new request");
-    case decision::created:
-    case decision::queued:
-    case decision::attached:
-    case decision::coalesced:
-    case decision::skipped:
-        break;
-    }
-    // Only the delivery that made a run waits for it: a short run answers with its statistics.
-    const auto run = accepted.ended                       ? *accepted.ended
-                     : accepted.what == decision::created ? await_end(call.with, accepted.run_id)
-                                                          : look_at_accepted(call.with.store, accepted.run_id);
-    const bool labelled_manual = call.request.header("x-manual-trigger") == "true";
-    return run_answer(run, accepted.what, !from_qstash || labelled_manual ? "manual" : "scheduled", from_qstash);
-}
-
-http_response trigger_slave_to_prod(call& call) { return trigger(call, "slave-to-prod"); }
-
-http_response trigger_job(call& call) { return trigger(call, call.argument); }
+http_response trigger_job(call& call) { return trigger_run(call, call.argument); }
 
 http_response show_run(call& call) {
     const auto run = call.with.store.find(call.argument);
@@ -400,6 +239,12 @@ http_step find_route(services& with, const http_request& request, std::string_vi
 }
 
 } // namespace
+
+std::string actor_of(const call& call) {
+    const auto* delivery = std::get_if<signed_delivery>(&call.who);
+    if (delivery == nullptr) return "admin token";
+    return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+}
 
 http_step open(services& with, const http_request& request) {
     const auto came = clock::now();
