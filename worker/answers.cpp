@@ -162,6 +162,20 @@ nlohmann::ordered_json job_document(const job_view& job) {
     return document;
 }
 
+nlohmann::ordered_json token_document(const token_view& token) {
+    return {
+        {"id", token.id},
+        {"name", token.name},
+        {"scope", token.scope},
+        {"state", token.state},
+        {"created_at", token.created_at},
+        {"created_by", token.created_by},
+        {"expires_at", text_or_null(token.expires_at)},
+        {"last_used_at", text_or_null(token.last_used_at)},
+        {"revoked_at", text_or_null(token.revoked_at)},
+        {"revoked_by", text_or_null(token.revoked_by)}};
+}
+
 http_response run_answer(const run_view& run, decision what, std::string_view type, bool from_qstash) {
     if (run.state == "succeeded") return json_answer(200, success_document(run, type, false));
     if (run.state == "dead") return dead_answer(run, from_qstash);

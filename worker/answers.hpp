@@ -2,6 +2,7 @@
 
 #include "worker/http.hpp"
 #include "worker/run_store.hpp"
+#include "worker/token_store.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -13,10 +14,9 @@ namespace tidesync::worker {
 
 /// `{"success":false,"error":{code,message,hint}}`, with `run` when one is concerned.
 /// @param code  of HTTP: bad_request, unauthorized, not_found, method_not_allowed, too_large, headers_too_large,
-///              too_busy, conflict, store_unavailable, draining, internal, not_configured, qstash_rate_limited,
-///              qstash_refused, qstash_unreachable; of a dead run: a jobs::failure_code, lost or deadline;
-///              of a skipped one: paused; of the command
-///              line besides: usage, configuration, address_in_use
+///              too_busy, conflict, forbidden, store_unavailable, draining, internal, not_configured,
+///              qstash_rate_limited, qstash_refused, qstash_unreachable; of a dead run: a jobs::failure_code, lost or
+///              deadline; of a skipped one: paused; of the command line besides: usage, configuration, address_in_use
 [[nodiscard]] nlohmann::ordered_json
 error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
 
@@ -32,6 +32,9 @@ error_document(std::string_view code, std::string_view message, std::string_view
 
 /// A job as `/api/jobs` shows it.
 [[nodiscard]] nlohmann::ordered_json job_document(const job_view&);
+
+/// A token as `tidesync token list --json` shows it. The token itself is kept nowhere.
+[[nodiscard]] nlohmann::ordered_json token_document(const token_view&);
 
 /// A message that QStash gave up; what QStash did not say is null.
 [[nodiscard]] nlohmann::ordered_json alarm_document(const delivery_alarm&);

@@ -26,7 +26,7 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   US_EAST_1_QSTASH_CURRENT_SIGNING_KEY, US_EAST_1_QSTASH_NEXT_SIGNING_KEY, EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY,
   EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY   serve: those of a region, beside them or instead
   TIDESYNC_PUBLIC_URL           serve: the address that QStash calls, https://...
-  TIDESYNC_ADMIN_TOKEN          serve: what a person sends as Authorization: Bearer ...
+  TIDESYNC_ADMIN_TOKEN          serve: what a person sends as Authorization: Bearer ...; `tidesync token` makes others
   TIDESYNC_LISTEN               serve: address:port (default 127.0.0.1:8090)
   TIDESYNC_CLOCK_TOLERANCE      serve: seconds that our clock may be off (default 5)
   TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
@@ -89,6 +89,40 @@ void add_schedule(CLI::App& app, command& result) {
     add_change("resume", "Start it again from the next tick", verb::resume);
     add_change("delete", "Delete a schedule", verb::remove);
     add_change("trigger", "Let QStash deliver now what the schedule delivers at its ticks", verb::trigger);
+}
+
+/// `tidesync token create|list|revoke`.
+void add_tokens(CLI::App* token, command& result) {
+    token->require_subcommand(1);
+    const auto add = [&](const char* name, const char* help, token_command::verb what) {
+        auto* sub = token->add_subcommand(name, help);
+        sub->add_flag("--json", result.json, "Print exactly one JSON document on stdout");
+        sub->callback([&result, what] {
+            result.what = command::verb::token;
+            result.token.what = what;
+        });
+        return sub;
+    };
+    auto* create = add("create", "Make a token and print it, this once", token_command::verb::create);
+    create->add_option("--name", result.token.name, "Whose it is; of two with one name, one replaces the other")
+        ->check([](const std::string& name) {
+            return is_token_name(name) ? std::string{} : fmt::format("expected {}", token_name_form);
+        })
+        ->required();
+    create
+        ->add_option_function<std::string>(
+            "--scope", [&result](const std::string& word) { result.token.scope = *scope_of(word); },
+            "read (look), trigger (and start, cancel, retry runs) or admin (and everything else)")
+        ->check(CLI::IsMember({"read", "trigger", "admin"}))
+        ->required();
+    create
+        ->add_option_function<int>(
+            "--expires", [&result](int days) { result.token.days = days; }, "Days that it is good for (default: ever)")
+        ->check(CLI::Range(1, 3650));
+    add("list", "List tokens, those that open nothing any more as well", token_command::verb::list);
+    add("revoke", "End a token; every worker refuses it within two seconds", token_command::verb::revoke)
+        ->add_option("token", result.token.name, "Its id, or its name where only one has it")
+        ->required();
 }
 
 /// `tidesync runs [show|cancel|retry ID]`.
@@ -192,6 +226,7 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
     ensure->add_option("--slot", "Which tick: current")->check(CLI::IsMember({"current"}));
     ensure->add_flag("--wait", result.wait, "Work on the run here and wait for its end");
     add_schedule(app, result);
+    add_tokens(app.add_subcommand("token", "Make, list and revoke bearer tokens for people and programs"), result);
     with_json(add("setup",
                   "Test every setting, make two dry runs (one by hand, one through QStash), create or correct the "
                   "schedule",

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "worker/schedule_actions.hpp"
+#include "worker/tokens.hpp"
 
+#include <optional>
 #include <string>
 
 namespace tidesync::worker {
@@ -11,6 +13,15 @@ struct schedule_command {
     enum class verb { list, get, change };
     verb what = verb::list;
     schedule_action action; ///< for get, only the id counts
+};
+
+/// What `tidesync token` is to do.
+struct token_command {
+    enum class verb { create, list, revoke };
+    verb what = verb::list;
+    std::string name{}; ///< of create; of revoke: name or id
+    worker::scope scope = scope::read;
+    std::optional<int> days{}; ///< that it is good for
 };
 
 /// What the command line asks for.
@@ -31,6 +42,7 @@ struct command {
         resume,
         ensure,
         schedule,
+        token,
         setup,
         qstash_local,
         demo
@@ -47,6 +59,7 @@ struct command {
     bool insecure_dev = false;
     int runs_max = 20;
     schedule_command schedule{};
+    token_command token{};
     std::string listen = "127.0.0.1:8080"; ///< of qstash-local
     bool dev = false;
     bool catch_up = false;

@@ -20,6 +20,7 @@ exit_code pause_job(const command&);
 exit_code resume_job(const command&);
 exit_code ensure_slot(const command&);
 exit_code schedule(const command&);
+exit_code token(const command&);
 exit_code set_up(const command&);
 exit_code demo(const command&);
 exit_code qstash_local(const command&);

@@ -110,7 +110,7 @@ public:
             try {
                 if (interrupted && !cancelled) {
                     runs_.interrupt(run_id);
-                    static_cast<void>(store_.cancel(run_id, "command line"));
+                    static_cast<void>(store_.cancel(run_id, user_of_command_line().actor));
                     cancelled = true;
                 }
                 run = store_.find(run_id);
@@ -213,7 +213,7 @@ exit_code run_job(const command& command) {
     const auto accepted = worker.accept(
         {.job = command.job,
          .trigger = "manual",
-         .actor = "command line",
+         .actor = user_of_command_line().actor,
          .dry_run = command.dry_run,
          .message = {},
          .time_for_all = config->run_deadline});

@@ -43,6 +43,8 @@ exit_code dispatch(const command& command) {
         return ensure_slot(command);
     case command::verb::schedule:
         return schedule(command);
+    case command::verb::token:
+        return token(command);
     case command::verb::setup:
         return set_up(command);
     case command::verb::demo:

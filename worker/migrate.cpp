@@ -17,10 +17,12 @@ namespace {
 std::vector<std::string_view> files_of(schema_part part) {
     switch (part) {
     case schema_part::run_store:
-        return {
-            sql::run_store_schema::schema_0001_runs.text, sql::run_store_schema::schema_0002_delivery_alarms.text,
-            sql::run_store_schema::schema_0003_durable_runs.text, sql::run_store_schema::schema_0004_doubt.text,
-            sql::run_store_schema::schema_0005_alarms.text};
+        return {sql::run_store_schema::schema_0001_runs.text,
+                sql::run_store_schema::schema_0002_delivery_alarms.text,
+                sql::run_store_schema::schema_0003_durable_runs.text,
+                sql::run_store_schema::schema_0004_doubt.text,
+                sql::run_store_schema::schema_0005_alarms.text,
+                sql::run_store_schema::schema_0006_tokens_and_audit.text};
     case schema_part::production:
         return {sql::production_schema::schema_0001_fence_and_receipts.text};
     case schema_part::scheduler:

@@ -24,7 +24,7 @@ enum class blocking { never, maybe };
 struct route {
     std::vector<std::string_view> methods;
     std::string_view pattern; ///< `{}` stands for one path segment
-    access needs;             ///< no default: a route without it does not compile
+    admission lets_in;        ///< no default: a route without it does not compile
     blocking blocks;
     http_response (*answer)(call&);
 };
@@ -47,21 +47,25 @@ http_response ready(call&);
 
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
-        {{"POST", "GET"}, sync_path, access::signature_or_token, blocking::maybe, trigger_slave_to_prod},
-        {{"GET"}, "/api/background/sync/schedule", access::token, blocking::maybe, show_schedules},
-        {{"POST"}, "/api/background/sync/schedule", access::token, blocking::maybe, change_schedules},
-        {{"POST"}, "/api/jobs/{}/runs", access::signature_or_token, blocking::maybe, trigger_job},
-        {{"POST"}, failure_callback_path, access::signature, blocking::maybe, record_failure},
-        {{"GET"}, "/api/runs", access::token, blocking::maybe, show_runs},
-        {{"GET"}, "/api/runs/{}", access::token, blocking::maybe, show_run},
-        {{"POST"}, "/api/runs/{}/cancel", access::token, blocking::maybe, cancel},
-        {{"POST"}, "/api/runs/{}/retry", access::token, blocking::maybe, retry},
-        {{"GET"}, "/api/jobs", access::token, blocking::maybe, show_jobs},
-        {{"POST"}, "/api/jobs/{}/pause", access::token, blocking::maybe, pause},
-        {{"POST"}, "/api/jobs/{}/resume", access::token, blocking::maybe, resume},
-        {{"GET"}, "/metrics", access::anyone, blocking::never, show_metrics},
-        {{"GET"}, "/livez", access::anyone, blocking::never, live},
-        {{"GET"}, "/readyz", access::anyone, blocking::maybe, ready},
+        {{"POST", "GET"},
+         sync_path,
+         admission::signature_or_token(scope::trigger),
+         blocking::maybe,
+         trigger_slave_to_prod},
+        {{"GET"}, "/api/background/sync/schedule", admission::token(scope::read), blocking::maybe, show_schedules},
+        {{"POST"}, "/api/background/sync/schedule", admission::token(scope::admin), blocking::maybe, change_schedules},
+        {{"POST"}, "/api/jobs/{}/runs", admission::signature_or_token(scope::trigger), blocking::maybe, trigger_job},
+        {{"POST"}, failure_callback_path, admission::signature(), blocking::maybe, record_failure},
+        {{"GET"}, "/api/runs", admission::token(scope::read), blocking::maybe, show_runs},
+        {{"GET"}, "/api/runs/{}", admission::token(scope::read), blocking::maybe, show_run},
+        {{"POST"}, "/api/runs/{}/cancel", admission::token(scope::trigger), blocking::maybe, cancel},
+        {{"POST"}, "/api/runs/{}/retry", admission::token(scope::trigger), blocking::maybe, retry},
+        {{"GET"}, "/api/jobs", admission::token(scope::read), blocking::maybe, show_jobs},
+        {{"POST"}, "/api/jobs/{}/pause", admission::token(scope::admin), blocking::maybe, pause},
+        {{"POST"}, "/api/jobs/{}/resume", admission::token(scope::admin), blocking::maybe, resume},
+        {{"GET"}, "/metrics", admission::anyone(), blocking::never, show_metrics},
+        {{"GET"}, "/livez", admission::anyone(), blocking::never, live},
+        {{"GET"}, "/readyz", admission::anyone(), blocking::maybe, ready},
     };
     return table;
 }
@@ -186,29 +190,73 @@ http_response counted(
     }
 }
 
+/// Remembers that a token was used. Nobody's request fails by it.
+void note_use(services& with, const principal& who) {
+    const auto* person = std::get_if<bearer>(&who);
+    if (person == nullptr || person->id.empty() || !with.tokens.wants_note(person->id)) return;
+    try {
+        with.token_rows.note_use(person->id);
+    } catch (const postgres::error& e) {
+        log::event(log::level::warn, "the use of a token was not noted", {{"token", person->id}, {"error", e.what()}});
+    }
+}
+
+/// @returns what somebody is told who may not; nothing for who may
+std::optional<http_response> refuse(const admission& lets_in, call& call) {
+    if (const auto* refusal = std::get_if<refused>(&call.who))
+        return unauthorized(call.with, call.request, *refusal, lets_in.needs());
+    if (const auto* person = std::get_if<bearer>(&call.who); person != nullptr && person->scope < lets_in.least())
+        return forbidden(call.request, *person, lets_in.least());
+    return std::nullopt;
+}
+
+principal who_of(token_book::verdict&& known) {
+    return std::visit([](auto& who) -> principal { return std::move(who); }, known);
+}
+
+http_response no_store(std::string_view message) {
+    // No Retry-After: QStash would use it instead of its own, more patient back-off.
+    return error_answer(
+        503, "store_unavailable", message, "send the same request again later; the worker's log has the reason");
+}
+
 http_response ask_store(const route& found, call& call) {
     try {
-        return found.answer(call);
-    } catch (const postgres::error& e) {
-        // No Retry-After: QStash would use it instead of its own, more patient back-off.
+        if (const auto* shown = std::get_if<presented_token>(&call.who)) {
+            call.who = who_of(call.with.tokens.ask(*shown));
+            if (auto refusal = refuse(found.lets_in, call)) return std::move(*refusal);
+        }
+        auto answer = found.answer(call);
+        note_use(call.with, call.who);
+        return answer;
+    } catch (const tokens_unknown& e) {
         log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
-        return error_answer(
-            503, "store_unavailable",
+        return no_store("the run store did not say whose token this is");
+    } catch (const postgres::error& e) {
+        log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
+        return no_store(
             e.in_doubt ? "the run store did not confirm; the request may have been accepted"
-                       : "the run store did not answer; nothing was accepted",
-            "send the same request again later; the worker's log has the reason");
+                       : "the run store did not answer; nothing was accepted");
     }
+}
+
+/// Finds out who asks, as far as that needs no waiting.
+principal look_at(services& with, const http_request& request, access needs) {
+    auto who = authorize(request, with.config, now(), needs);
+    if (const auto* delivery = std::get_if<signed_delivery>(&who)) note_key(with, *delivery);
+    if (const auto* shown = std::get_if<presented_token>(&who))
+        if (auto known = with.tokens.look_up(*shown)) return who_of(std::move(*known));
+    return who;
 }
 
 http_step open_route(services& with, const route& found, const http_request& request, std::string argument) {
     call call{with, request, std::move(argument), bearer{}};
-    if (found.needs != access::anyone) {
-        call.who = authorize(request, with.config, now(), found.needs);
-        if (const auto* refusal = std::get_if<refused>(&call.who))
-            return unauthorized(with, request, *refusal, found.needs);
-        if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) note_key(with, *delivery);
+    if (found.lets_in.needs() != access::anyone) {
+        call.who = look_at(with, request, found.lets_in.needs());
+        if (auto refusal = refuse(found.lets_in, call)) return std::move(*refusal);
     }
-    if (found.blocks == blocking::never) return found.answer(call);
+    const bool knows_who = !std::holds_alternative<presented_token>(call.who);
+    if (found.blocks == blocking::never && knows_who) return found.answer(call);
     return http_work{[&found, came = clock::now(), call = std::move(call)]() mutable {
         return counted(call.with, found.pattern, call.request, came, [&] { return ask_store(found, call); });
     }};
@@ -241,9 +289,17 @@ http_step find_route(services& with, const http_request& request, std::string_vi
 } // namespace
 
 std::string actor_of(const call& call) {
-    const auto* delivery = std::get_if<signed_delivery>(&call.who);
-    if (delivery == nullptr) return "admin token";
-    return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+    if (const auto* delivery = std::get_if<signed_delivery>(&call.who))
+        return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+    const auto* person = std::get_if<bearer>(&call.who);
+    return person == nullptr || person->id.empty() ? "admin token"
+                                                   : fmt::format("token {} ({})", person->name, person->id);
+}
+
+std::vector<route_shape> route_shapes() {
+    std::vector<route_shape> shapes;
+    for (const auto& route : route_table()) shapes.push_back({route.methods, route.pattern, route.lets_in});
+    return shapes;
 }
 
 http_step open(services& with, const http_request& request) {

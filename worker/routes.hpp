@@ -6,6 +6,8 @@
 #include "worker/run_store.hpp"
 #include "worker/runner.hpp"
 #include "worker/settings.hpp"
+#include "worker/token_book.hpp"
+#include "worker/token_store.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -28,6 +30,8 @@ struct services {
     metrics counts{config.signing_keys};
     std::function<std::chrono::steady_clock::time_point()> last_turn{}; ///< of the loops that bring runs; may be empty
     std::function<std::string()> run_metrics{};                         ///< in Prometheus' text format; may be empty
+    token_store token_rows{config.run_store};
+    token_book tokens{[this] { return token_rows.read_live(); }};
 };
 
 /// Loops that did not go round for so long are stuck. A turn with a store whose packets vanish takes up to 50 s: a kept
@@ -44,5 +48,15 @@ inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;
 /// Finds the route and checks who asks, without blocking: refuses, or says what is left to do, which asks the run
 /// store. The route table is at the top of the .cpp.
 [[nodiscard]] http_step open(services&, const http_request&);
+
+/// A route as documents describe it.
+struct route_shape {
+    std::vector<std::string_view> methods;
+    std::string_view pattern; ///< `{}` stands for one path segment
+    admission lets_in;
+};
+
+/// All that there are.
+[[nodiscard]] std::vector<route_shape> route_shapes();
 
 } // namespace tidesync::worker

@@ -15,8 +15,6 @@ namespace tidesync::worker {
 
 namespace {
 
-constexpr const char* actor = "command line";
-
 void print(const nlohmann::ordered_json& document) {
     fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -42,13 +40,6 @@ exit_code no_job(const command& command) {
         command, "not_found", fmt::format("no worker has ever served job {}", command.job),
         "start `tidesync serve`, or run the job once");
     return exit_code::failed;
-}
-
-/// A run store that is set up, or nothing and an explanation.
-std::optional<settings> settings_with_store(const command& command) {
-    auto config = load_or_explain(purpose::store, command);
-    if (!config || !run_store_is_there(*config, command)) return std::nullopt;
-    return config;
 }
 
 } // namespace
@@ -82,7 +73,7 @@ exit_code cancel_run(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
     run_store store{config->run_store};
-    const auto state = store.cancel(command.run_id, actor);
+    const auto state = store.cancel(command.run_id, user_of_command_line().actor);
     if (state)
         return done(
             command, {{"success", true}, {"status", *state}, {"run", command.run_id}},
@@ -101,7 +92,7 @@ exit_code retry_run(const command& command) {
     run_store store{config->run_store};
     const auto old = store.find(command.run_id);
     if (!old) return no_run(command);
-    const auto request = redrive_of(*old, actor, config->run_deadline);
+    const auto request = redrive_of(*old, user_of_command_line().actor, config->run_deadline);
     if (!request) {
         explain_failure(
             command, "conflict", fmt::format("the run is {}", old->state),
@@ -125,7 +116,8 @@ exit_code retry_run(const command& command) {
 exit_code pause_job(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
-    if (!run_store{config->run_store}.pause(command.job, actor, command.reason)) return no_job(command);
+    if (!run_store{config->run_store}.pause(command.job, user_of_command_line().actor, command.reason))
+        return no_job(command);
     return done(
         command, {{"success", true}, {"job", command.job}, {"paused", true}},
         fmt::format("{} starts nothing until `tidesync resume {}`; what runs goes on", command.job, command.job));

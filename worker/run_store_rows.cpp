@@ -103,4 +103,12 @@ std::optional<claimed_run> claim(
         .since_start = since_start};
 }
 
+void add_audit(pqxx::transaction_base& transaction, const audit_entry& entry) {
+    const auto or_null = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
+    postgres::query(
+        transaction, sql::add_audit.text, entry.who.actor, entry.action, or_null(entry.job), or_null(entry.run_id),
+        or_null(entry.who.request_id), or_null(entry.who.remote),
+        entry.detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 } // namespace tidesync::worker::rows

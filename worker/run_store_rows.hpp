@@ -6,7 +6,7 @@
 #include <pqxx/pqxx>
 #include <string>
 
-/// Rows of the run store as this program knows them. Shared by the parts of run_store only.
+/// Rows of the run store as this program knows them. Shared by the parts of run_store and token_store only.
 namespace tidesync::worker::rows {
 
 [[nodiscard]] bool is_uuid(const std::string&);
@@ -25,5 +25,8 @@ namespace tidesync::worker::rows {
 [[nodiscard]] std::optional<claimed_run> claim(
     pqxx::transaction_base&, const std::string& worker, std::chrono::milliseconds lease,
     const std::vector<std::string>& jobs, const std::string& run_id);
+
+/// To be called in the transaction that does what the entry says.
+void add_audit(pqxx::transaction_base&, const audit_entry&);
 
 } // namespace tidesync::worker::rows

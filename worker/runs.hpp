@@ -32,6 +32,23 @@ struct job_rules {
     std::chrono::seconds grace{3600};          ///< that a success may be overdue before the job is late
 };
 
+/// Who asks for something, and how it came to us.
+struct requester {
+    std::string actor;        ///< as the history shows it
+    std::string request_id{}; ///< of HTTP; empty for the command line
+    std::string remote{};     ///< address of the peer, or the host of the command line
+};
+
+/// Who did what. Written in the transaction that does it, so that nothing is done unrecorded, and nothing recorded that
+/// was not done.
+struct audit_entry {
+    requester who;
+    std::string action; ///< `run.cancel`; add_audit.sql lists them
+    std::string job{};
+    std::string run_id{};
+    nlohmann::json detail = nlohmann::json::object();
+};
+
 /// Which message a request is, when it is one.
 struct message_key {
     std::string source; ///< `qstash`, or `manual` for an Idempotency-Key

@@ -7,12 +7,19 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <pwd.h>
 #include <random>
 #include <unistd.h>
 
 namespace tidesync::worker {
 
 namespace {
+
+std::string host_name() {
+    std::array<char, 256> host{};
+    gethostname(host.data(), host.size() - 1);
+    return host.data();
+}
 
 bool part_is_there(const postgres::address& where, schema_part part, const command& command) {
     if (!where.given()) return true;
@@ -37,6 +44,7 @@ std::string_view settings_hint(const command& command) {
     case command::verb::pause:
     case command::verb::resume:
     case command::verb::ensure:
+    case command::verb::token:
     case command::verb::setup:
     case command::verb::demo:
         return "`tidesync check-config` tests all of them";
@@ -86,15 +94,30 @@ bool run_store_is_there(const settings& settings, const command& command) {
     return part_is_there(settings.run_store, schema_part::run_store, command);
 }
 
+std::optional<settings> settings_with_store(const command& command) {
+    auto config = load_or_explain(purpose::store, command);
+    if (!config || !run_store_is_there(*config, command)) return std::nullopt;
+    return config;
+}
+
 bool scheduler_is_there(const settings& settings, const command& command) {
     return part_is_there(settings.scheduler.store, schema_part::scheduler, command);
 }
 
 std::string process_name() {
-    std::array<char, 256> host{};
-    gethostname(host.data(), host.size() - 1);
     std::random_device random;
-    return fmt::format("{}/{}/{:08x}", host.data(), getpid(), random());
+    return fmt::format("{}/{}/{:08x}", host_name(), getpid(), random());
+}
+
+requester user_of_command_line() {
+    std::array<char, 1024> texts{};
+    passwd entry{};
+    passwd* found = nullptr;
+    getpwuid_r(geteuid(), &entry, texts.data(), texts.size(), &found);
+    // In a container nobody may have told the system what this user is called.
+    return {
+        .actor = found == nullptr ? fmt::format("cli uid {}", geteuid()) : fmt::format("cli {}", found->pw_name),
+        .remote = host_name()};
 }
 
 } // namespace tidesync::worker

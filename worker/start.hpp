@@ -28,10 +28,16 @@ void explain_settings(const command&, const loading&);
 /// The same for what the history needs.
 [[nodiscard]] bool run_store_is_there(const settings&, const command&);
 
+/// The settings of a verb that needs the run store alone, and that is set up; nothing and an explanation otherwise.
+[[nodiscard]] std::optional<settings> settings_with_store(const command&);
+
 /// The same for what the local scheduler needs.
 [[nodiscard]] bool scheduler_is_there(const settings&, const command&);
 
 /// `host/pid/random`: no two processes share it, not even after a restart in the same container.
 [[nodiscard]] std::string process_name();
+
+/// Who types: `cli ann`, for the history and the audit.
+[[nodiscard]] requester user_of_command_line();
 
 } // namespace tidesync::worker

@@ -76,7 +76,7 @@ TEST_CASE("one run is shown with all that is known about it", "[worker][commands
     const auto shown = f.tell({"runs", "show", id});
     CAPTURE(shown.out);
     CHECK(shown.status == 0);
-    for (const auto* part : {"succeeded", "command line (manual)", "public.item", "slave-to-prod"})
+    for (const auto* part : {"succeeded", " (manual)", "cli ", "public.item", "slave-to-prod"})
         CHECK(contains(shown.out, part));
     CHECK(nlohmann::json::parse(f.tell({"runs", "show", id, "--json"}).out).at("run") == id);
     const auto unknown = f.tell({"runs", "show", "none"});
