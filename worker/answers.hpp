@@ -14,9 +14,10 @@ namespace tidesync::worker {
 
 /// `{"success":false,"error":{code,message,hint}}`, with `run` when one is concerned.
 /// @param code  of HTTP: bad_request, unauthorized, not_found, method_not_allowed, too_large, headers_too_large,
-///              too_busy, conflict, forbidden, store_unavailable, draining, internal, not_configured,
-///              qstash_rate_limited, qstash_refused, qstash_unreachable; of a dead run: a jobs::failure_code, lost or
-///              deadline; of a skipped one: paused; of the command line besides: usage, configuration, address_in_use
+///              too_busy, too_many_requests, conflict, forbidden, store_unavailable, draining, internal,
+///              not_configured, qstash_rate_limited, qstash_refused, qstash_unreachable; of a dead run: a
+///              jobs::failure_code, lost or deadline; of a skipped one: paused; of the command line besides: usage,
+///              configuration, address_in_use
 [[nodiscard]] nlohmann::ordered_json
 error_document(std::string_view code, std::string_view message, std::string_view hint, std::string_view run_id = {});
 

@@ -13,10 +13,11 @@ struct call {
     services& with;
     const http_request& request;
     std::string argument; ///< what `{}` in the pattern stood for
-    principal who;
+    std::string id;       ///< of the request: what its answer, the log and the audit call it
+    principal who{bearer{}};
 };
 
-/// Who asked, as the history shows it.
-[[nodiscard]] std::string actor_of(const call&);
+/// Who asked, and how.
+[[nodiscard]] requester asker_of(const call&);
 
 } // namespace tidesync::worker

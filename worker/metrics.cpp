@@ -75,7 +75,7 @@ struct metrics::families {
                                .Register(registry);
     counters& auth_failures = prometheus::BuildCounter()
                                   .Name("worker_auth_failures_total")
-                                  .Help("Requests answered 401, by the first check that failed.")
+                                  .Help("Requests refused for their credential, by the first check that failed.")
                                   .Register(registry);
     counters& key_matches = prometheus::BuildCounter()
                                 .Name("worker_signature_key_matches_total")

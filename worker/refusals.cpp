@@ -15,8 +15,7 @@ std::string_view hint_for(access needs, std::string_view kind) {
     if (needs == access::signature) return "send a valid Upstash-Signature; the worker's log has the reason";
     if (kind == "manual_header_only")
         return "x-manual-trigger is only a label: send Authorization: Bearer <token> beside it, one of `tidesync token "
-               "create` or "
-               "the admin token";
+               "create` or the admin token";
     if (needs == access::token)
         return "send Authorization: Bearer <token>, one of `tidesync token create` or the admin token; the worker's "
                "log has the reason";
@@ -32,14 +31,21 @@ std::string_view accepted_on(access needs) {
 
 } // namespace
 
-http_response unauthorized(services& with, const http_request& request, const refused& refusal, access needs) {
-    with.counts.auth_failure(refusal.kind);
-    log::event(
-        log::level::warn, "request refused",
-        {{"method", request.method},
-         {"path", std::string{request.path()}},
-         {"remote", request.remote},
-         {"reason", refusal.reason}});
+http_response unauthorized(const call& call, const refused& refusal, access needs) {
+    const auto& request = call.request;
+    call.with.counts.auth_failure(refusal.kind);
+    const auto wait = call.with.refusals.take(request.remote, std::chrono::steady_clock::now());
+    if (wait.count() > 0 && request.count("upstash-signature") == 0)
+        return too_many(
+            "too many requests from your address were refused", "send a credential that is accepted here", wait);
+    if (wait.count() == 0)
+        log::event(
+            log::level::warn, "request refused",
+            {{"request_id", call.id},
+             {"method", request.method},
+             {"path", std::string{request.path()}},
+             {"remote", request.remote},
+             {"reason", refusal.reason}});
     auto answer = error_answer(401, "unauthorized", accepted_on(needs), hint_for(needs, refusal.kind));
     // Source: RFC 6750 section 3.1.
     const bool showed_token = request.count("authorization") > 0;
@@ -47,10 +53,12 @@ http_response unauthorized(services& with, const http_request& request, const re
     return answer;
 }
 
-http_response forbidden(const http_request& request, const bearer& who, scope least) {
+http_response forbidden(const call& call, const bearer& who, scope least) {
+    const auto& request = call.request;
     log::event(
         log::level::warn, "request forbidden",
-        {{"method", request.method},
+        {{"request_id", call.id},
+         {"method", request.method},
          {"path", std::string{request.path()}},
          {"remote", request.remote},
          {"token", who.id},
@@ -70,6 +78,13 @@ http_response
 impossible(bool from_qstash, int status, std::string_view code, std::string_view message, std::string_view hint) {
     auto answer = error_answer(from_qstash ? 489 : status, code, message, hint);
     if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");
+    return answer;
+}
+
+http_response too_many(std::string_view message, std::string_view hint, std::chrono::milliseconds wait) {
+    auto answer = error_answer(429, "too_many_requests", message, hint);
+    answer.headers.emplace_back(
+        "Retry-After", fmt::format("{}", std::chrono::ceil<std::chrono::seconds>(wait).count()));
     return answer;
 }
 

@@ -5,6 +5,7 @@
 #include "worker/call.hpp"
 #include "worker/log.hpp"
 #include "worker/refusals.hpp"
+#include "worker/request_id.hpp"
 #include "worker/run_routes.hpp"
 #include "worker/schedule_routes.hpp"
 #include "worker/trigger_routes.hpp"
@@ -104,13 +105,13 @@ http_response show_runs(call& call) {
 
 http_response show_jobs(call& call) { return list_jobs(call.with); }
 
-http_response cancel(call& call) { return cancel_run(call.with, call.argument, actor_of(call)); }
+http_response cancel(call& call) { return cancel_run(call.with, call.argument, asker_of(call).actor); }
 
-http_response retry(call& call) { return retry_run(call.with, call.argument, actor_of(call)); }
+http_response retry(call& call) { return retry_run(call.with, call.argument, asker_of(call).actor); }
 
-http_response pause(call& call) { return pause_job(call.with, call.argument, actor_of(call), call.request.body); }
+http_response pause(call& call) { return pause_job(call.with, call.argument, asker_of(call).actor, call.request.body); }
 
-http_response resume(call& call) { return resume_job(call.with, call.argument, actor_of(call)); }
+http_response resume(call& call) { return resume_job(call.with, call.argument, asker_of(call).actor); }
 
 http_response record_failure(call& call) {
     constexpr std::string_view source = "qstash_failure";
@@ -174,20 +175,15 @@ void note_key(services& with, const signed_delivery& delivery) {
          {"hint", "QStash's keys were rotated: copy current and next from its console, then restart the worker"}});
 }
 
-/// Counts the answer of a route.
+/// Counts an answer and gives it the name of its request.
 /// @param pattern  the route's, `other` when there is none
 /// @param came     when the request did
-http_response counted(
-    services& with, std::string_view pattern, const http_request& request, clock::time_point came,
-    const http_work& work) {
-    try {
-        auto answer = work();
-        with.counts.http_request(pattern, request.method, answer.status, clock::now() - came);
-        return answer;
-    } catch (...) { // the server answers it
-        with.counts.http_request(pattern, request.method, 500, clock::now() - came);
-        throw;
-    }
+http_response finished(
+    services& with, std::string_view pattern, const http_request& request, const std::string& id,
+    clock::time_point came, http_response answer) {
+    with.counts.http_request(pattern, request.method, answer.status, clock::now() - came);
+    name_request(answer, id);
+    return answer;
 }
 
 /// Remembers that a token was used. Nobody's request fails by it.
@@ -201,12 +197,16 @@ void note_use(services& with, const principal& who) {
     }
 }
 
-/// @returns what somebody is told who may not; nothing for who may
-std::optional<http_response> refuse(const admission& lets_in, call& call) {
-    if (const auto* refusal = std::get_if<refused>(&call.who))
-        return unauthorized(call.with, call.request, *refusal, lets_in.needs());
-    if (const auto* person = std::get_if<bearer>(&call.who); person != nullptr && person->scope < lets_in.least())
-        return forbidden(call.request, *person, lets_in.least());
+/// @returns what somebody is told who may not, or not now; nothing for who may
+std::optional<http_response> refuse(const admission& lets_in, const call& call) {
+    if (const auto* refusal = std::get_if<refused>(&call.who)) return unauthorized(call, *refusal, lets_in.needs());
+    const auto* person = std::get_if<bearer>(&call.who);
+    if (person == nullptr) return std::nullopt;
+    const auto wait = call.with.requests.take(person->id, std::chrono::steady_clock::now());
+    if (wait.count() > 0)
+        return too_many(
+            "too many requests with this token", "20 a second are let through, and 100 at once after a rest", wait);
+    if (person->scope < lets_in.least()) return forbidden(call, *person, lets_in.least());
     return std::nullopt;
 }
 
@@ -230,13 +230,21 @@ http_response ask_store(const route& found, call& call) {
         note_use(call.with, call.who);
         return answer;
     } catch (const tokens_unknown& e) {
-        log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
+        log::event(log::level::error, "run store did not answer", {{"request_id", call.id}, {"error", e.what()}});
         return no_store("the run store did not say whose token this is");
     } catch (const postgres::error& e) {
-        log::event(log::level::error, "run store did not answer", {{"error", e.what()}});
+        log::event(log::level::error, "run store did not answer", {{"request_id", call.id}, {"error", e.what()}});
         return no_store(
             e.in_doubt ? "the run store did not confirm; the request may have been accepted"
                        : "the run store did not answer; nothing was accepted");
+    } catch (const std::exception& e) {
+        log::event(
+            log::level::error, "request failed",
+            {{"request_id", call.id},
+             {"method", call.request.method},
+             {"path", std::string{call.request.path()}},
+             {"error", e.what()}});
+        return error_answer(500, "internal", "something went wrong here", "the worker's log has the details");
     }
 }
 
@@ -249,16 +257,15 @@ principal look_at(services& with, const http_request& request, access needs) {
     return who;
 }
 
-http_step open_route(services& with, const route& found, const http_request& request, std::string argument) {
-    call call{with, request, std::move(argument), bearer{}};
+http_step open_route(const route& found, call&& call) {
     if (found.lets_in.needs() != access::anyone) {
-        call.who = look_at(with, request, found.lets_in.needs());
+        call.who = look_at(call.with, call.request, found.lets_in.needs());
         if (auto refusal = refuse(found.lets_in, call)) return std::move(*refusal);
     }
     const bool knows_who = !std::holds_alternative<presented_token>(call.who);
     if (found.blocks == blocking::never && knows_who) return found.answer(call);
     return http_work{[&found, came = clock::now(), call = std::move(call)]() mutable {
-        return counted(call.with, found.pattern, call.request, came, [&] { return ask_store(found, call); });
+        return finished(call.with, found.pattern, call.request, call.id, came, ask_store(found, call));
     }};
 }
 
@@ -273,14 +280,14 @@ http_response no_route(const http_request& request, const std::vector<std::strin
 }
 
 /// @param pattern  gets that of the path, `other` when no route has it
-http_step find_route(services& with, const http_request& request, std::string_view& pattern) {
+http_step find_route(services& with, const http_request& request, const std::string& id, std::string_view& pattern) {
     std::vector<std::string_view> allowed;
     for (const auto& candidate : route_table()) {
         std::string argument;
         if (!fits(candidate.pattern, request.path(), argument)) continue;
         pattern = candidate.pattern;
         if (std::ranges::find(candidate.methods, request.method) != candidate.methods.end())
-            return open_route(with, candidate, request, std::move(argument));
+            return open_route(candidate, {with, request, std::move(argument), id});
         allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
     }
     return no_route(request, allowed);
@@ -288,12 +295,13 @@ http_step find_route(services& with, const http_request& request, std::string_vi
 
 } // namespace
 
-std::string actor_of(const call& call) {
+requester asker_of(const call& call) {
+    requester who{.actor = "admin token", .request_id = call.id, .remote = call.request.remote};
     if (const auto* delivery = std::get_if<signed_delivery>(&call.who))
-        return delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
-    const auto* person = std::get_if<bearer>(&call.who);
-    return person == nullptr || person->id.empty() ? "admin token"
-                                                   : fmt::format("token {} ({})", person->name, person->id);
+        who.actor = delivery->schedule_id.empty() ? "qstash" : "qstash schedule " + delivery->schedule_id;
+    if (const auto* person = std::get_if<bearer>(&call.who); person != nullptr && !person->id.empty())
+        who.actor = fmt::format("token {} ({})", person->name, person->id);
+    return who;
 }
 
 std::vector<route_shape> route_shapes() {
@@ -305,9 +313,10 @@ std::vector<route_shape> route_shapes() {
 http_step open(services& with, const http_request& request) {
     const auto came = clock::now();
     std::string_view pattern = "other";
-    auto step = find_route(with, request, pattern);
-    if (const auto* answer = std::get_if<http_response>(&step))
-        with.counts.http_request(pattern, request.method, answer->status, clock::now() - came);
+    const auto id = id_of(request);
+    auto step = find_route(with, request, id, pattern);
+    if (auto* answer = std::get_if<http_response>(&step))
+        return finished(with, pattern, request, id, came, std::move(*answer));
     return step;
 }
 

@@ -3,6 +3,7 @@
 #include "jobs/job.hpp"
 #include "worker/http.hpp"
 #include "worker/metrics.hpp"
+#include "worker/rate_limit.hpp"
 #include "worker/run_store.hpp"
 #include "worker/runner.hpp"
 #include "worker/settings.hpp"
@@ -32,6 +33,8 @@ struct services {
     std::function<std::string()> run_metrics{};                         ///< in Prometheus' text format; may be empty
     token_store token_rows{config.run_store};
     token_book tokens{[this] { return token_rows.read_live(); }};
+    rate_limit requests{{.per_second = 20, .burst = 100}}; ///< of each token; QStash's deliveries have none
+    rate_limit refusals{{.per_second = 5, .burst = 100}};  ///< of each address: beyond, they cost less, no more
 };
 
 /// Loops that did not go round for so long are stuck. A turn with a store whose packets vanish takes up to 50 s: a kept

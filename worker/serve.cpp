@@ -2,9 +2,11 @@
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "worker/alarm_sender.hpp"
+#include "worker/answers.hpp"
 #include "worker/http_server.hpp"
 #include "worker/log.hpp"
 #include "worker/pings.hpp"
+#include "worker/request_id.hpp"
 #include "worker/routes.hpp"
 #include "worker/run_metrics.hpp"
 #include "worker/run_queue.hpp"
@@ -20,6 +22,13 @@ http_server::limits request_limits() {
     http_server::limits limits;
     limits.larger = {.path = std::string{failure_callback_path}, .bytes_max = failure_callback_bytes_max};
     return limits;
+}
+
+/// What never reached a route has a name as well.
+http_response refuse(int status, std::string_view code, std::string_view message, std::string_view hint) {
+    auto answer = error_answer(status, code, message, hint);
+    name_request(answer, id_of({}));
+    return answer;
 }
 
 } // namespace
@@ -48,7 +57,7 @@ exit_code serve(const command& command) {
         alarms.emplace(store, config.alarms, run_observers{&counts}, alarm_sender::rhythm{});
     with.last_turn = [&] { return alarms ? std::min(queue.last_turn(), alarms->last_turn()) : queue.last_turn(); };
     http_server server{
-        config.listen, [&](const http_request& request) { return open(with, request); }, request_limits()};
+        config.listen, [&](const http_request& request) { return open(with, request); }, request_limits(), refuse};
     log::event(
         log::level::info, "listening",
         {{"address", config.listen.host}, {"port", server.port()}, {"version", version}});

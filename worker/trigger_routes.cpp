@@ -24,7 +24,7 @@ run_request request_for(const call& call, const std::string& job, const trigger_
     run_request request{
         .job = job,
         .trigger = "manual",
-        .actor = actor_of(call),
+        .actor = asker_of(call).actor,
         .dry_run = parameters.dry_run,
         .message = {},
         .time_for_all = call.with.config.run_deadline};
@@ -102,8 +102,7 @@ http_response trigger_run(call& call, const std::string& job) {
     switch (accepted.what) {
     case decision::replayed:
         return unauthorized(
-            call.with, call.request, {"replayed", "replay: the token came with another message id"},
-            access::signature_or_token);
+            call, {"replayed", "replay: the token came with another message id"}, access::signature_or_token);
     case decision::body_differs:
         return impossible(
             from_qstash, 409, "conflict",

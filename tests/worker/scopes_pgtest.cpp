@@ -107,3 +107,41 @@ TEST_CASE("the names of those who ask stand in the history", "[worker][scopes]")
         "t");
     CHECK(f.databases.production.value("SELECT last_used_at IS NULL FROM tidesync.token WHERE name = 'read'") == "t");
 }
+
+TEST_CASE("a token that asks too much waits, and nobody else with it", "[worker][scopes][rate]") {
+    fixture f;
+    int limited = 0;
+    http_response last;
+    for (int i = 0; i < 400; ++i) {
+        const auto answer = f.ask("POST", "/api/jobs/{}/pause", "read"); // 403 asks no store, and so is fast
+        if (answer.status == 429) {
+            ++limited;
+            last = answer;
+        }
+    }
+    CHECK(limited > 0);
+    CHECK(nlohmann::json::parse(last.body).at("error").at("code") == "too_many_requests");
+    CHECK(header_of(last, "Retry-After") == "1");
+    CHECK(f.ask("GET", "/api/jobs", "trigger").status == 200);
+    CHECK(f.ask("GET", "/livez", "read").status == 200);
+}
+
+TEST_CASE(
+    "after many refusals an address is told to wait, and a good credential from there still opens",
+    "[worker][scopes][rate]") {
+    fixture f;
+    std::map<int, int> by_status;
+    for (int i = 0; i < 400; ++i) ++by_status[f.ask("GET", "/api/jobs", "none").status];
+    CHECK(by_status[401] >= 100);
+    CHECK(by_status[429] > 0);
+    CHECK(by_status[401] + by_status[429] == 400);
+    CHECK(f.ask("GET", "/api/jobs", "read").status == 200);
+    CHECK(f.ask("GET", "/api/jobs", "bootstrap").status == 200);
+    http_request badly_signed;
+    badly_signed.method = "POST";
+    badly_signed.target = sync_path;
+    badly_signed.headers = {{"upstash-signature", "a.b.c"}};
+    const auto refused = handle(f.with, badly_signed);
+    CHECK(refused.status == 401); // 429 with Retry-After would use up QStash's tries
+    CHECK(header_of(refused, "Retry-After").empty());
+}
