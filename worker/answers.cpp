@@ -162,6 +162,22 @@ nlohmann::ordered_json job_document(const job_view& job) {
     return document;
 }
 
+nlohmann::ordered_json audit_document(const std::vector<audit_view>& entries) {
+    auto documents = nlohmann::ordered_json::array();
+    for (const auto& [id, at, what] : entries)
+        documents.push_back(
+            {{"id", id},
+             {"at", at},
+             {"actor", what.who.actor},
+             {"action", what.action},
+             {"job", text_or_null(what.job)},
+             {"run", text_or_null(what.run_id)},
+             {"request_id", text_or_null(what.who.request_id)},
+             {"remote", text_or_null(what.who.remote)},
+             {"detail", what.detail}});
+    return {{"entries", std::move(documents)}};
+}
+
 nlohmann::ordered_json token_document(const token_view& token) {
     return {
         {"id", token.id},

@@ -34,6 +34,9 @@ error_document(std::string_view code, std::string_view message, std::string_view
 /// A job as `/api/jobs` shows it.
 [[nodiscard]] nlohmann::ordered_json job_document(const job_view&);
 
+/// `{"entries":[…]}`, as `/api/audit` and `tidesync audit --json` show it.
+[[nodiscard]] nlohmann::ordered_json audit_document(const std::vector<audit_view>&);
+
 /// A token as `tidesync token list --json` shows it. The token itself is kept nowhere.
 [[nodiscard]] nlohmann::ordered_json token_document(const token_view&);
 

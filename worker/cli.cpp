@@ -127,7 +127,7 @@ void add_tokens(CLI::App* token, command& result) {
 
 /// `tidesync runs [show|cancel|retry ID]`.
 void add_runs(CLI::App* runs, command& result) {
-    runs->add_option("--limit", result.runs_max, "How many")->check(CLI::Range(1, 1000))->capture_default_str();
+    runs->add_option("--limit", result.rows_max, "How many")->check(CLI::Range(1, 1000))->capture_default_str();
     // A subcommand's callback comes before its parent's.
     runs->callback([runs, &result] {
         if (runs->get_subcommands().empty()) result.what = command::verb::runs;
@@ -227,6 +227,10 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
     ensure->add_flag("--wait", result.wait, "Work on the run here and wait for its end");
     add_schedule(app, result);
     add_tokens(app.add_subcommand("token", "Make, list and revoke bearer tokens for people and programs"), result);
+    with_json(add("audit", "List what people did: triggers, cancels, pauses, tokens, schedules", command::verb::audit))
+        ->add_option("--limit", result.rows_max, "How many")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     with_json(add("setup",
                   "Test every setting, make two dry runs (one by hand, one through QStash), create or correct the "
                   "schedule",

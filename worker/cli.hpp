@@ -43,6 +43,7 @@ struct command {
         ensure,
         schedule,
         token,
+        audit,
         setup,
         qstash_local,
         demo
@@ -57,7 +58,7 @@ struct command {
     bool json = false;
     bool dry_run = false;
     bool insecure_dev = false;
-    int runs_max = 20;
+    int rows_max = 20; ///< of runs and audit
     schedule_command schedule{};
     token_command token{};
     std::string listen = "127.0.0.1:8080"; ///< of qstash-local

@@ -21,6 +21,7 @@ exit_code resume_job(const command&);
 exit_code ensure_slot(const command&);
 exit_code schedule(const command&);
 exit_code token(const command&);
+exit_code list_audit(const command&);
 exit_code set_up(const command&);
 exit_code demo(const command&);
 exit_code qstash_local(const command&);

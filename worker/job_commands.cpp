@@ -110,7 +110,7 @@ public:
             try {
                 if (interrupted && !cancelled) {
                     runs_.interrupt(run_id);
-                    static_cast<void>(store_.cancel(run_id, user_of_command_line().actor));
+                    static_cast<void>(store_.cancel(run_id, user_of_command_line()));
                     cancelled = true;
                 }
                 run = store_.find(run_id);
@@ -210,13 +210,15 @@ exit_code run_job(const command& command) {
     if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
     catch_interrupts();
     helping_hand worker{*config};
+    const auto who = user_of_command_line();
     const auto accepted = worker.accept(
         {.job = command.job,
          .trigger = "manual",
-         .actor = user_of_command_line().actor,
+         .actor = who.actor,
          .dry_run = command.dry_run,
          .message = {},
-         .time_for_all = config->run_deadline});
+         .time_for_all = config->run_deadline,
+         .remote = who.remote});
     if (accepted.what == decision::coalesced)
         fmt::print(stderr, "a run waits in line already and will do: {}\n", accepted.run_id);
     const auto run = worker.await(accepted.run_id, accepted.what != decision::coalesced);

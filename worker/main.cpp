@@ -45,6 +45,8 @@ exit_code dispatch(const command& command) {
         return schedule(command);
     case command::verb::token:
         return token(command);
+    case command::verb::audit:
+        return list_audit(command);
     case command::verb::setup:
         return set_up(command);
     case command::verb::demo:

@@ -117,6 +117,19 @@ std::string run_text(const run_view& run) {
     return text;
 }
 
+std::string audit_table(const std::vector<audit_view>& entries) {
+    if (entries.empty()) return "  nothing yet\n";
+    std::vector<cells> lines{{"at (UTC)", "who", "from", "did", "to", "detail"}};
+    const auto or_dash = [](const std::string& text) { return text.empty() ? std::string{"-"} : text; };
+    for (const auto& [id, at, what] : entries) {
+        const auto& target = what.run_id.empty() ? what.job : what.run_id;
+        lines.push_back(
+            {at, printable(what.who.actor, 80), or_dash(printable(what.who.remote, 60)), what.action, or_dash(target),
+             printable(what.detail.dump(), 120)});
+    }
+    return aligned(lines, false, false);
+}
+
 std::string pauses_text(const std::vector<job_view>& jobs) {
     std::string text;
     for (const auto& job : jobs)

@@ -21,6 +21,9 @@ namespace tidesync::worker {
 /// One run with all that is known about it.
 [[nodiscard]] std::string run_text(const run_view&);
 
+/// What people did, newest first.
+[[nodiscard]] std::string audit_table(const std::vector<audit_view>&);
+
 /// A line for each job that is paused: since when, by whom, and why.
 [[nodiscard]] std::string pauses_text(const std::vector<job_view>&);
 

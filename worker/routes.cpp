@@ -34,6 +34,8 @@ http_response trigger_slave_to_prod(call&);
 http_response trigger_job(call&);
 http_response show_run(call&);
 http_response show_runs(call&);
+http_response show_runs_of_job(call&);
+http_response show_audit(call&);
 http_response show_jobs(call&);
 http_response cancel(call&);
 http_response retry(call&);
@@ -62,6 +64,8 @@ const std::vector<route>& route_table() {
         {{"POST"}, "/api/runs/{}/cancel", admission::token(scope::trigger), blocking::maybe, cancel},
         {{"POST"}, "/api/runs/{}/retry", admission::token(scope::trigger), blocking::maybe, retry},
         {{"GET"}, "/api/jobs", admission::token(scope::read), blocking::maybe, show_jobs},
+        {{"GET"}, "/api/jobs/{}/runs", admission::token(scope::read), blocking::maybe, show_runs_of_job},
+        {{"GET"}, "/api/audit", admission::token(scope::admin), blocking::maybe, show_audit},
         {{"POST"}, "/api/jobs/{}/pause", admission::token(scope::admin), blocking::maybe, pause},
         {{"POST"}, "/api/jobs/{}/resume", admission::token(scope::admin), blocking::maybe, resume},
         {{"GET"}, "/metrics", admission::anyone(), blocking::never, show_metrics},
@@ -91,27 +95,23 @@ http_response trigger_slave_to_prod(call& call) { return trigger_run(call, "slav
 
 http_response trigger_job(call& call) { return trigger_run(call, call.argument); }
 
-http_response show_run(call& call) {
-    const auto run = call.with.store.find(call.argument);
-    if (!run) return error_answer(404, "not_found", "there is no such run", "GET /api/runs lists the latest");
-    return json_answer(200, run_document(*run));
-}
+http_response show_run(call& call) { return show_run(call.with, call.argument); }
 
-http_response show_runs(call& call) {
-    constexpr int rows_max = 50;
-    return json_answer(
-        200, history_document(call.with.store.list(rows_max), call.with.store.list_alarms(alarms_shown_max)));
-}
+http_response show_runs(call& call) { return list_runs(call.with, call.request); }
+
+http_response show_runs_of_job(call& call) { return list_runs_of_job(call.with, call.argument, call.request); }
+
+http_response show_audit(call& call) { return list_audit(call.with, call.request); }
 
 http_response show_jobs(call& call) { return list_jobs(call.with); }
 
-http_response cancel(call& call) { return cancel_run(call.with, call.argument, asker_of(call).actor); }
+http_response cancel(call& call) { return cancel_run(call.with, call.argument, asker_of(call)); }
 
-http_response retry(call& call) { return retry_run(call.with, call.argument, asker_of(call).actor); }
+http_response retry(call& call) { return retry_run(call.with, call.argument, asker_of(call)); }
 
-http_response pause(call& call) { return pause_job(call.with, call.argument, asker_of(call).actor, call.request.body); }
+http_response pause(call& call) { return pause_job(call.with, call.argument, asker_of(call), call.request.body); }
 
-http_response resume(call& call) { return resume_job(call.with, call.argument, asker_of(call).actor); }
+http_response resume(call& call) { return resume_job(call.with, call.argument, asker_of(call)); }
 
 http_response record_failure(call& call) {
     constexpr std::string_view source = "qstash_failure";
@@ -147,7 +147,7 @@ http_response show_metrics(call& call) {
 
 http_response show_schedules(call& call) { return list_schedules(call.with); }
 
-http_response change_schedules(call& call) { return change_schedule(call.with, call.request); }
+http_response change_schedules(call& call) { return change_schedule(call.with, call.request, asker_of(call)); }
 
 http_response live(call& call) {
     // A worker that drains takes no more runs: its loops stand still as they should.

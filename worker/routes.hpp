@@ -33,6 +33,8 @@ struct services {
     std::function<std::string()> run_metrics{};                         ///< in Prometheus' text format; may be empty
     token_store token_rows{config.run_store};
     token_book tokens{[this] { return token_rows.read_live(); }};
+    /// Writes down what is done at QStash.
+    std::function<void(const audit_entry&)> record{[this](const audit_entry& what) { store.record(what); }};
     rate_limit requests{{.per_second = 20, .burst = 100}}; ///< of each token; QStash's deliveries have none
     rate_limit refusals{{.per_second = 5, .burst = 100}};  ///< of each address: beyond, they cost less, no more
 };

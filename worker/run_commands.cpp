@@ -48,7 +48,7 @@ exit_code list_runs(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
     run_store store{config->run_store};
-    const auto runs = store.list(command.runs_max);
+    const auto runs = store.list(command.rows_max);
     const auto alarms = store.list_alarms(alarms_shown_max);
     if (command.json)
         print(history_document(runs, alarms));
@@ -73,7 +73,7 @@ exit_code cancel_run(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
     run_store store{config->run_store};
-    const auto state = store.cancel(command.run_id, user_of_command_line().actor);
+    const auto state = store.cancel(command.run_id, user_of_command_line());
     if (state)
         return done(
             command, {{"success", true}, {"status", *state}, {"run", command.run_id}},
@@ -92,7 +92,7 @@ exit_code retry_run(const command& command) {
     run_store store{config->run_store};
     const auto old = store.find(command.run_id);
     if (!old) return no_run(command);
-    const auto request = redrive_of(*old, user_of_command_line().actor, config->run_deadline);
+    const auto request = redrive_of(*old, user_of_command_line(), config->run_deadline);
     if (!request) {
         explain_failure(
             command, "conflict", fmt::format("the run is {}", old->state),
@@ -113,10 +113,21 @@ exit_code retry_run(const command& command) {
         fmt::format("run {} is in line; a worker takes it up", accepted.run_id));
 }
 
+exit_code list_audit(const command& command) {
+    const auto config = settings_with_store(command);
+    if (!config) return exit_code::configuration;
+    const auto entries = run_store{config->run_store}.list_audit(command.rows_max);
+    if (command.json)
+        print(audit_document(entries));
+    else
+        fmt::print("{}", audit_table(entries));
+    return exit_code::in_step;
+}
+
 exit_code pause_job(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
-    if (!run_store{config->run_store}.pause(command.job, user_of_command_line().actor, command.reason))
+    if (!run_store{config->run_store}.pause(command.job, user_of_command_line(), command.reason))
         return no_job(command);
     return done(
         command, {{"success", true}, {"job", command.job}, {"paused", true}},
@@ -126,7 +137,7 @@ exit_code pause_job(const command& command) {
 exit_code resume_job(const command& command) {
     const auto config = settings_with_store(command);
     if (!config) return exit_code::configuration;
-    const auto was_paused = run_store{config->run_store}.resume(command.job);
+    const auto was_paused = run_store{config->run_store}.resume(command.job, user_of_command_line());
     if (!was_paused) return no_job(command);
     return done(
         command, {{"success", true}, {"job", command.job}, {"paused", false}},

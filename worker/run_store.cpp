@@ -148,6 +148,12 @@ int run_store::prune(int days_kept, int days_kept_dead, int rows_max) {
     });
 }
 
+int run_store::prune_audit(int rows_max) {
+    return transactions_.get("forgetting old entries of the audit", [&](auto& transaction) {
+        return postgres::query(transaction, sql::prune_audit.text, rows_max)[0]["forgotten"].template as<int>();
+    });
+}
+
 void run_store::ping() {
     transactions_.run("asking for an answer", [](auto& transaction) { transaction.exec("SELECT 1"); });
 }

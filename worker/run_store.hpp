@@ -88,6 +88,8 @@ public:
     std::vector<buried_run> end_late(int rows_max);
     /// Forgets runs that ended long ago, and old alarms. @returns as many as `rows_max` when there may be more
     int prune(int days_kept, int days_kept_dead, int rows_max);
+    /// Forgets entries of the audit after a year, and tokens that opened nothing for as long. @returns the same
+    int prune_audit(int rows_max);
 
     // -- watching over jobs: run_store_watch.cpp
 
@@ -108,15 +110,21 @@ public:
 
     /// @param run_id  any text; what is not a UUID is not found
     std::optional<run_view> find(const std::string& run_id);
-    std::vector<run_view> list(int rows_max);
+    /// Newest first. @param job, state  only of these; empty: of any
+    std::vector<run_view> list(int rows_max, const std::string& job = {}, const std::string& state = {});
     std::vector<job_view> list_jobs();
 
     /// @returns the state that the run is in now; nothing when it had ended or is unknown
-    std::optional<std::string> cancel(const std::string& run_id, const std::string& actor);
+    std::optional<std::string> cancel(const std::string& run_id, const requester&);
     /// @returns false for an unknown job
-    bool pause(const std::string& job, const std::string& actor, const std::string& reason);
+    bool pause(const std::string& job, const requester&, const std::string& reason);
     /// @returns whether it was paused; nothing for an unknown job
-    std::optional<bool> resume(const std::string& job);
+    std::optional<bool> resume(const std::string& job, const requester&);
+
+    /// Writes down what is done elsewhere, at QStash. What is done here is written with it.
+    void record(const audit_entry&);
+    /// Newest first.
+    std::vector<audit_view> list_audit(int rows_max);
 
     /// Remembers that QStash gave a message up; `received_at` and `run_id` of the argument are not looked at.
     /// @returns false when it was remembered before

@@ -95,6 +95,19 @@ acceptance join_or_create(pqxx::transaction_base& transaction, const run_request
     return add_message(transaction, request, create(transaction, request, "queued"), decision::queued);
 }
 
+/// A person's request; those of QStash and of the fallback are in the history alone.
+void record_trigger(pqxx::transaction_base& transaction, const run_request& request, const acceptance& accepted) {
+    if (request.trigger != "manual" && request.trigger != "redrive") return;
+    audit_entry entry{
+        .who = {.actor = request.actor, .request_id = request.request_id, .remote = request.remote},
+        .action = request.trigger == "manual" ? "run.trigger" : "run.retry",
+        .job = request.job,
+        .run_id = accepted.run_id,
+        .detail = {{"decision", to_string(accepted.what)}, {"dry_run", request.dry_run}}};
+    if (!request.retry_of.empty()) entry.detail["retry_of"] = request.retry_of;
+    rows::add_audit(transaction, entry);
+}
+
 } // namespace
 
 acceptance run_store::accept(const run_request& request, const std::string& worker) {
@@ -107,6 +120,7 @@ acceptance run_store::accept(const run_request& request, const std::string& work
         if (request.message) // another replica may have been faster
             if (auto known = attach(transaction, *request.message)) return *known;
         auto accepted = join_or_create(transaction, request, job);
+        record_trigger(transaction, request, accepted);
         if (accepted.what == decision::created && !worker.empty())
             accepted.claimed = rows::claim(transaction, worker, lease_, {request.job}, accepted.run_id);
         jobs::failpoint("accept.before_commit");

@@ -49,6 +49,13 @@ struct audit_entry {
     nlohmann::json detail = nlohmann::json::object();
 };
 
+/// An entry as it is shown.
+struct audit_view {
+    std::int64_t id = 0;
+    std::string at; ///< ISO 8601, UTC
+    audit_entry what;
+};
+
 /// Which message a request is, when it is one.
 struct message_key {
     std::string source; ///< `qstash`, or `manual` for an Idempotency-Key
@@ -66,6 +73,8 @@ struct run_request {
     std::optional<message_key> message{};
     std::chrono::seconds time_for_all{24 * 3600}; ///< from now to the end of its last attempt
     std::string retry_of{};                       ///< redrive: the run that it makes up for
+    std::string request_id{};                     ///< of a person: both for the audit
+    std::string remote{};
 };
 
 /// A run that this worker now holds.

@@ -25,7 +25,7 @@ constexpr std::pair<std::string_view, verb> words[] = {
 constexpr auto action_hint =
     R"(send {"action": "pause", "scheduleId": "…"}; actions: create, delete, pause, resume, trigger-manual)";
 constexpr auto create_hint = "create knows scheduleId, cron, timezone, retries, timeout (seconds), job and parameters";
-constexpr std::size_t quoted_bytes_max = 40;
+constexpr std::size_t quoted_bytes_max = 80;
 
 /// @returns what the value has to be; empty when it is that
 std::string read_text(const nlohmann::json& value, std::string& into) {
@@ -108,6 +108,16 @@ std::variant<schedule_action, bad_order> parse_action(const std::string& body) {
     for (const auto& [name, value] : json.items())
         if (auto wrong = read_member(name, value, action)) return std::move(*wrong);
     return action;
+}
+
+audit_entry entry_of(const schedule_action& action, const requester& who) {
+    const auto& order = action.order;
+    audit_entry entry{
+        .who = who,
+        .action = fmt::format("schedule.{}", to_string(action.what)),
+        .detail = {{"schedule", printable(schedule_id_of(order), quoted_bytes_max)}}};
+    if (action.what == verb::create) entry.detail["cron"] = printable(order.cron, quoted_bytes_max);
+    return entry;
 }
 
 std::variant<schedule_change, bad_order> perform(

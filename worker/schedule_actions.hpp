@@ -1,5 +1,6 @@
 #pragma once
 
+#include "worker/runs.hpp"
 #include "worker/schedule_order.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -21,6 +22,9 @@ struct schedule_action {
 
 /// Reads the body of the route, `{"action":"create","cron":…}`. Unknown actions and keys are refused by name.
 [[nodiscard]] std::variant<schedule_action, bad_order> parse_action(const std::string& body);
+
+/// What the audit says of it.
+[[nodiscard]] audit_entry entry_of(const schedule_action&, const requester&);
 
 struct schedule_change {
     std::string schedule_id;

@@ -73,6 +73,10 @@ std::string sentence(schedule_action::verb what, const schedule_change& change) 
 
 exit_code change(qstash::client& client, const settings& config, const command& command) {
     const auto& action = command.schedule.action;
+    // Where the worker's runs are is known to whoever set it; QStash's schedules can be changed without.
+    const auto with_store = load_settings(process_environment(), purpose::store);
+    if (with_store.problems.empty())
+        record_or_warn(with_store.values.run_store, entry_of(action, user_of_command_line()));
     const auto performed = perform(action, client, config, {"slave-to-prod"});
     if (const auto* wrong = std::get_if<bad_order>(&performed)) return refuse(command, *wrong);
     const auto& done = std::get<schedule_change>(performed);

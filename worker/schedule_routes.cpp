@@ -1,5 +1,6 @@
 #include "worker/schedule_routes.hpp"
 
+#include "jobs/stores/postgres/failure.hpp"
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
 #include "worker/schedule_actions.hpp"
@@ -40,6 +41,17 @@ http_response ask_qstash(const settings& config, Body&& body) {
     }
 }
 
+/// What QStash said is worth more to the caller than that this could not be written down as well.
+void record_failure(services& with, const audit_entry& entry) {
+    try {
+        with.record(entry);
+    } catch (const postgres::error& e) {
+        log::event(
+            log::level::warn, "the audit was not written",
+            {{"request_id", entry.who.request_id}, {"action", entry.action}, {"error", e.what()}});
+    }
+}
+
 } // namespace
 
 http_response list_schedules(const services& with) {
@@ -51,12 +63,15 @@ http_response list_schedules(const services& with) {
     });
 }
 
-http_response change_schedule(const services& with, const http_request& request) {
+http_response change_schedule(services& with, const http_request& request, const requester& who) {
     const auto parsed = parse_action(request.body);
     if (const auto* wrong = std::get_if<bad_order>(&parsed))
         return error_answer(400, "bad_request", wrong->message, wrong->hint);
     const auto& action = std::get<schedule_action>(parsed);
-    return ask_qstash(with.config, [&](qstash::client& client) {
+    auto entry = entry_of(action, who);
+    // Before the call: then nothing is done at QStash that stands nowhere. That it failed is worth a second entry.
+    if (!with.config.qstash_token.empty()) with.record(entry);
+    auto told = ask_qstash(with.config, [&](qstash::client& client) {
         const auto performed = perform(action, client, with.config, with.jobs);
         if (const auto* wrong = std::get_if<bad_order>(&performed))
             return error_answer(400, "bad_request", wrong->message, wrong->hint);
@@ -65,11 +80,18 @@ http_response change_schedule(const services& with, const http_request& request)
             log::level::info, "schedule changed",
             {{"action", std::string{to_string(action.what)}},
              {"schedule", change.schedule_id},
-             {"remote", request.remote}});
+             {"by", who.actor},
+             {"request_id", who.request_id},
+             {"remote", who.remote}});
         nlohmann::ordered_json document{{"success", true}, {"scheduleId", change.schedule_id}};
         if (!change.message_id.empty()) document["messageId"] = change.message_id;
         return json_answer(200, document);
     });
+    if (told.status >= 400 && !with.config.qstash_token.empty()) {
+        entry.detail["answered"] = told.status;
+        record_failure(with, entry);
+    }
+    return told;
 }
 
 } // namespace tidesync::worker

@@ -9,6 +9,6 @@ namespace tidesync::worker {
 [[nodiscard]] http_response list_schedules(const services&);
 
 /// POST of an action: `{"success":true,"scheduleId":…}`, for trigger-manual `messageId` as well.
-[[nodiscard]] http_response change_schedule(const services&, const http_request&);
+[[nodiscard]] http_response change_schedule(services&, const http_request&, const requester&);
 
 } // namespace tidesync::worker

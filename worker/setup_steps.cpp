@@ -2,12 +2,14 @@
 
 #include "worker/ask_worker.hpp"
 #include "worker/printable.hpp"
+#include "worker/schedule_actions.hpp"
 #include "worker/schedule_order.hpp"
 #include "worker/schedule_text.hpp"
 #include "worker/schedules.hpp"
 #include "worker/settings_reader.hpp"
 #include "worker/setup_keys.hpp"
 #include "worker/setup_message.hpp"
+#include "worker/start.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -157,6 +159,7 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
     std::string what = "is as it should be";
     if (!found) {
         // What nobody chose is never refused.
+        record_or_warn(config.run_store, entry_of(schedule_action{}, user_of_command_line()));
         place_schedule(client, std::get<qstash::schedule_request>(request_for({}, config, {std::string{job}})));
         what = "created";
     } else if (calls_elsewhere(*found, config)) {
@@ -171,6 +174,7 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
                 printable(found->cron)));
         return false;
     } else if (const auto corrected = correction_of(*found, config, job)) {
+        record_or_warn(config.run_store, entry_of(schedule_action{}, user_of_command_line()));
         place_schedule(client, corrected->request);
         what = fmt::format("updated ({})", fmt::join(corrected->changes, "; "));
     }

@@ -1,7 +1,9 @@
 #include "worker/start.hpp"
 
+#include "jobs/stores/postgres/failure.hpp"
 #include "worker/answers.hpp"
 #include "worker/migrate.hpp"
+#include "worker/run_store.hpp"
 
 #include <array>
 #include <fmt/format.h>
@@ -45,6 +47,7 @@ std::string_view settings_hint(const command& command) {
     case command::verb::resume:
     case command::verb::ensure:
     case command::verb::token:
+    case command::verb::audit:
     case command::verb::setup:
     case command::verb::demo:
         return "`tidesync check-config` tests all of them";
@@ -107,6 +110,15 @@ bool scheduler_is_there(const settings& settings, const command& command) {
 std::string process_name() {
     std::random_device random;
     return fmt::format("{}/{}/{:08x}", host_name(), getpid(), random());
+}
+
+void record_or_warn(const postgres::address& where, const audit_entry& entry) {
+    if (!where.given()) return;
+    try {
+        run_store{where}.record(entry);
+    } catch (const postgres::error& e) {
+        fmt::print(stderr, "tidesync: this is not in the audit: {}\n", e.what());
+    }
 }
 
 requester user_of_command_line() {

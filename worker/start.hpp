@@ -37,6 +37,9 @@ void explain_settings(const command&, const loading&);
 /// `host/pid/random`: no two processes share it, not even after a restart in the same container.
 [[nodiscard]] std::string process_name();
 
+/// Writes down what a command is about to do at QStash, where a run store is set; says so on stderr when it cannot.
+void record_or_warn(const postgres::address& run_store, const audit_entry&);
+
 /// Who types: `cli ann`, for the history and the audit.
 [[nodiscard]] requester user_of_command_line();
 

@@ -21,13 +21,16 @@ std::string hex(std::string_view bytes) {
 }
 
 run_request request_for(const call& call, const std::string& job, const trigger_parameters& parameters) {
+    auto who = asker_of(call);
     run_request request{
         .job = job,
         .trigger = "manual",
-        .actor = asker_of(call).actor,
+        .actor = std::move(who.actor),
         .dry_run = parameters.dry_run,
         .message = {},
-        .time_for_all = call.with.config.run_deadline};
+        .time_for_all = call.with.config.run_deadline,
+        .request_id = std::move(who.request_id),
+        .remote = std::move(who.remote)};
     if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) {
         request.trigger = "qstash";
         request.message = message_key{

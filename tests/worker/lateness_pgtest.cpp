@@ -84,15 +84,15 @@ TEST_CASE("a paused job is not late, and has a whole slot when it is resumed", "
     fixture f;
     f.succeeded("3 hours");
     CHECK(f.store.note_lateness().at(0).late);
-    CHECK(f.store.pause("j", "somebody", "a test"));
+    CHECK(f.store.pause("j", {"somebody"}, "a test"));
     CHECK_FALSE(f.late());
     CHECK(f.store.note_lateness().at(0).because == "paused");
-    CHECK(f.store.resume("j") == true);
+    CHECK(f.store.resume("j", {"somebody"}) == true);
     CHECK_FALSE(f.late());
     CHECK(f.store.note_lateness().empty());
     f.databases.production.run("UPDATE tidesync.job SET resumed_at = now() - interval '71 minutes'");
     CHECK(f.late());
-    CHECK(f.store.resume("j") == false); // it was not paused: that begins nothing anew
+    CHECK(f.store.resume("j", {"somebody"}) == false); // it was not paused: that begins nothing anew
     CHECK(f.late());
 }
 

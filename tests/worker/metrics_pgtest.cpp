@@ -131,7 +131,7 @@ TEST_CASE("a lease that was lost is counted where it was lost and where it was f
         return fails(jobs::failure_code::stopped);
     };
     const auto run = f.claim();
-    CHECK(f.store.pause("scripted", "test", "nobody takes the run up again"));
+    CHECK(f.store.pause("scripted", {"test"}, "nobody takes the run up again"));
     f.databases.production.run("UPDATE tidesync.run SET lease_expires_at = now() - interval '1 s'");
     const run_queue queue{f.store, f.runs, "w", {}};
     REQUIRE(eventually([&] { return f.attempts("lost") == 1; }));
@@ -158,7 +158,7 @@ TEST_CASE("figures of the store are kept while it is away, and say so", "[worker
     fixture f;
     f.work(f.claim());
     (void)f.store.accept({.job = "scripted", .trigger = "manual", .actor = "test", .message = {}}, {});
-    CHECK(f.store.pause("scripted", "somebody", "a test"));
+    CHECK(f.store.pause("scripted", {"somebody"}, "a test"));
     const auto read = f.store.read_figures();
     f.counts.store_read(&read);
     auto found = f.read();

@@ -196,12 +196,12 @@ TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its
     fixture f;
     const auto running = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     const auto waiting = f.store.accept(by_person(), "w");
-    CHECK(f.store.cancel(waiting.run_id, "somebody") == "cancelled");
-    CHECK_FALSE(f.store.cancel(waiting.run_id, "somebody"));
+    CHECK(f.store.cancel(waiting.run_id, {"somebody"}) == "cancelled");
+    CHECK_FALSE(f.store.cancel(waiting.run_id, {"somebody"}));
     CHECK(f.store.find(waiting.run_id)->cancelled_by == "somebody");
 
     CHECK_FALSE(f.store.heartbeat(*running.claimed, {}).cancelled);
-    CHECK(f.store.cancel(running.run_id, "somebody") == "running");
+    CHECK(f.store.cancel(running.run_id, {"somebody"}) == "running");
     CHECK(f.store.heartbeat(*running.claimed, {}).cancelled);
     const auto how = GENERATE(as<run_end>{}, succeeded, died, released, run_end{.how = run_end::kind::retry});
     CHECK(
@@ -212,7 +212,7 @@ TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its
 TEST_CASE("a message that comes while a run is being cancelled gets a run of its own", "[worker][store]") {
     fixture f;
     const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running");
     CHECK(f.store.accept(by_message("msg_2", "jwt_2"), "w").what == decision::queued);
 }
 
@@ -220,10 +220,10 @@ TEST_CASE(
     "a cancelled run whose worker falls silent is cancelled after a last look, not tried again", "[worker][store]") {
     fixture f;
     const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running");
     f.let_time_pass();
     CHECK(f.store.bury_lost(10).at(0).state == "retry_wait");
-    CHECK(f.store.pause("slave-to-prod", "ann", "release")); // does not keep the truth from coming out
+    CHECK(f.store.pause("slave-to-prod", {"ann"}, "release")); // does not keep the truth from coming out
     const auto look = f.claim("w");
     REQUIRE(look);
     CHECK(look->last_look);
@@ -261,7 +261,7 @@ TEST_CASE("an end that comes while an earlier attempt is in doubt is only due", 
     SECTION("a sleeping attempt, and its run is cancelled") {
         f.let_time_pass();
         CHECK(f.store.bury_lost(10).size() == 1);
-        CHECK(f.store.cancel(run.run_id, "somebody") == "retry_wait");
+        CHECK(f.store.cancel(run.run_id, {"somebody"}) == "retry_wait");
     }
     SECTION("a sleeping attempt, and the deadline passes") {
         f.let_time_pass();
@@ -282,9 +282,9 @@ TEST_CASE("a paused job starts nothing, says why, and goes on where it was", "[w
     fixture f;
     const auto before = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     CHECK(f.store.end(*before.claimed, released, {}, std::nullopt) == "retry_wait");
-    CHECK(f.store.pause("slave-to-prod", "ann", "release"));
-    CHECK(f.store.pause("slave-to-prod", "ben", "again")); // the first one counts
-    CHECK_FALSE(f.store.pause("unknown", "ann", "release"));
+    CHECK(f.store.pause("slave-to-prod", {"ann"}, "release"));
+    CHECK(f.store.pause("slave-to-prod", {"ben"}, "again")); // the first one counts
+    CHECK_FALSE(f.store.pause("unknown", {"ann"}, "release"));
     CHECK_FALSE(f.claim("w"));
 
     const auto skipped = f.store.accept(by_message("msg_2", "jwt_2"), "w");
@@ -299,9 +299,9 @@ TEST_CASE("a paused job starts nothing, says why, and goes on where it was", "[w
     CHECK(f.store.accept(dry, "w").claimed);
 
     CHECK(f.store.list_jobs().at(0).paused_by == "ann");
-    CHECK(f.store.resume("slave-to-prod") == true);
-    CHECK(f.store.resume("slave-to-prod") == false);
-    CHECK_FALSE(f.store.resume("unknown"));
+    CHECK(f.store.resume("slave-to-prod", {"ann"}) == true);
+    CHECK(f.store.resume("slave-to-prod", {"ann"}) == false);
+    CHECK_FALSE(f.store.resume("unknown", {"ann"}));
     CHECK(f.claim("w")->run_id == before.run_id);
 }
 
@@ -356,9 +356,9 @@ TEST_CASE(
     CHECK(f.store.end(*f.store.accept(by_message("msg_1", "jwt_1"), "w").claimed, succeeded, {}, std::nullopt));
     CHECK(f.store.ensure(request).run.trigger == "qstash");
     f.backdate("UPDATE tidesync.run SET started_at = started_at - interval '7 hours'");
-    CHECK(f.store.pause("slave-to-prod", "ann", "release"));
+    CHECK(f.store.pause("slave-to-prod", {"ann"}, "release"));
     CHECK(f.store.ensure(request).what == kind::paused);
-    CHECK(f.store.resume("slave-to-prod") == true);
+    CHECK(f.store.resume("slave-to-prod", {"ann"}) == true);
     CHECK(f.store.ensure(request).what == kind::created);
 }
 

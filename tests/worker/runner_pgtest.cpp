@@ -74,7 +74,7 @@ TEST_CASE("a cancelled run is felt at the next beat and ends as cancelled", "[wo
     runner runs{f.quick, {&f.job}, {}};
     const auto run = f.claim();
     runs.start(run);
-    CHECK(f.store.cancel(run.run_id, "somebody") == "running");
+    CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running");
     REQUIRE(runs.wait(run.run_id, 5s));
     CHECK(f.state(run) == "cancelled");
 }

@@ -2,6 +2,7 @@
 #include "tests/support/canned_server.hpp"
 #include "tests/support/routes.hpp"
 
+#include "jobs/stores/postgres/failure.hpp"
 #include "qstash/sign.hpp"
 
 #include <nlohmann/json.hpp>
@@ -33,6 +34,7 @@ struct fixture {
         config.admin_token = secret{admin};
         config.qstash_url = qstash.url();
         config.qstash_token = secret{"hunter2secret"};
+        with.record = [this](const audit_entry& what) { audit.push_back(what); };
     }
 
     canned_server qstash;
@@ -40,6 +42,7 @@ struct fixture {
     run_store store{postgres::address{}};
     runner runs{store, {}, {}};
     services with{config, store, runs, {"slave-to-prod"}, "test"};
+    std::vector<audit_entry> audit;
 
     http_response ask(const std::string& method, const std::string& body = {}) {
         http_request request;
@@ -97,6 +100,24 @@ TEST_CASE("create tells QStash everything and keeps a paused schedule paused", "
     }
     CHECK(body_of(requests[1]) == R"({"dry_run":true})");
     CHECK_THAT(request_line(requests[2]), containing("/v2/schedules/tidesync-slave-to-prod/pause"));
+}
+
+TEST_CASE(
+    "a change is in the audit before QStash is asked, and what became of a refused one after", "[worker][audit]") {
+    fixture f{{tests::json_answer(404, R"({"error":"not found"})")}};
+    CHECK(f.ask("POST", R"({"action":"pause","scheduleId":"scd_1"})").status == 404);
+    REQUIRE(f.audit.size() == 2);
+    CHECK(f.audit[0].action == "schedule.pause");
+    CHECK(f.audit[0].who.actor == "admin token");
+    CHECK(f.audit[0].detail == nlohmann::json{{"schedule", "scd_1"}});
+    CHECK(f.audit[1].detail.at("answered") == 404);
+
+    fixture silent{{tests::json_answer(200, "[]")}};
+    silent.with.record = [](const audit_entry&) {
+        throw postgres::error{"run store", "writing", "", "nobody answers"};
+    };
+    CHECK(silent.ask("POST", R"({"action":"pause"})").status == 503);
+    CHECK(silent.qstash.requests().empty()); // what cannot be written down is not done
 }
 
 TEST_CASE("a first create pauses nothing", "[worker][schedule]") {

@@ -2,7 +2,7 @@
 -- cancelled unless its COMMIT was faster. One in doubt gets a last look first: it may have succeeded.
 -- $1 uuid  run
 -- $2 text  who
--- Returns state text; no row when it has ended already or is unknown.
+-- Returns state, job; no row when it has ended already or is unknown.
 UPDATE tidesync.run SET
     cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancelled_by = coalesce(cancelled_by, $2),
     state = CASE WHEN state = 'running' OR in_doubt THEN state ELSE 'cancelled' END,
@@ -10,4 +10,4 @@ UPDATE tidesync.run SET
     run_after = CASE WHEN in_doubt THEN clock_timestamp() ELSE run_after END,
     finished_at = CASE WHEN state <> 'running' AND NOT in_doubt THEN clock_timestamp() END
 WHERE run_id = $1::uuid AND state IN ('queued', 'running', 'retry_wait')
-RETURNING state;
+RETURNING state, job;
