@@ -4,6 +4,7 @@
 #include "worker/answers.hpp"
 #include "worker/call.hpp"
 #include "worker/log.hpp"
+#include "worker/openapi.hpp"
 #include "worker/refusals.hpp"
 #include "worker/request_id.hpp"
 #include "worker/run_routes.hpp"
@@ -47,6 +48,7 @@ http_response record_failure(call&);
 http_response show_metrics(call&);
 http_response live(call&);
 http_response ready(call&);
+http_response show_openapi(call&);
 
 const std::vector<route>& route_table() {
     static const std::vector<route> table = {
@@ -71,6 +73,7 @@ const std::vector<route>& route_table() {
         {{"GET"}, "/metrics", admission::anyone(), blocking::never, show_metrics},
         {{"GET"}, "/livez", admission::anyone(), blocking::never, live},
         {{"GET"}, "/readyz", admission::anyone(), blocking::maybe, ready},
+        {{"GET"}, "/openapi.json", admission::anyone(), blocking::never, show_openapi},
     };
     return table;
 }
@@ -163,6 +166,12 @@ http_response ready(call& call) {
         return error_answer(503, "draining", "the worker is shutting down", "another one will answer");
     call.with.store.ping();
     return json_answer(200, {{"status", "ready"}});
+}
+
+http_response show_openapi(call&) {
+    http_response answer;
+    answer.body = openapi;
+    return answer;
 }
 
 /// Which key signed, so that a rotation shows.
@@ -271,7 +280,7 @@ http_step open_route(const route& found, call&& call) {
 
 http_response no_route(const http_request& request, const std::vector<std::string_view>& allowed) {
     if (allowed.empty())
-        return error_answer(404, "not_found", "there is no such route", "docs/architecture.md lists them");
+        return error_answer(404, "not_found", "there is no such route", "GET /openapi.json describes them");
     auto answer = error_answer(
         405, "method_not_allowed", fmt::format("{} is not allowed here", request.method.substr(0, 20)),
         fmt::format("use {}", fmt::join(allowed, " or ")));

@@ -103,7 +103,10 @@ function environmentOf(settings) {
     return environment;
 }
 
-export const migrate = (settings) => run(required('TIDESYNC_BINARY'), ['migrate'], environmentOf(settings));
+/** Runs a verb to its end. @returns what it printed */
+export const tell = (words, settings) => run(required('TIDESYNC_BINARY'), words, environmentOf(settings));
+
+export const migrate = (settings) => tell(['migrate'], settings);
 
 /** A running `tidesync`, once its log says on which port it listens. */
 export async function startTidesync(words, settings) {
