@@ -70,6 +70,7 @@ struct job_state {
     std::string paused{}; ///< by whom, since when and why; empty when it is not
     std::string last_success{};
     std::optional<std::chrono::seconds> success_age{};
+    bool late = false;                                   ///< as alarms and metrics have it; never while paused
     bool scheduled = false;                              ///< a schedule or the fallback has asked for it
     int fallbacks = 0;                                   ///< lately: runs for ticks that nobody else had served
     int dead = 0;                                        ///< lately

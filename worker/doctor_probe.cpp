@@ -201,6 +201,7 @@ private:
                  .paused = text(row, "paused"),
                  .last_success = text(row, "last_success"),
                  .success_age = time_in<seconds>(row, "success_age_s"),
+                 .late = row["late"].as<bool>(),
                  .scheduled = row["scheduled"].as<bool>(),
                  .fallbacks = row["fallbacks"].as<int>(),
                  .dead = row["dead"].as<int>(),

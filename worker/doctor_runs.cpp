@@ -12,8 +12,6 @@ using namespace std::chrono_literals;
 using state = check::state;
 
 constexpr std::int64_t step_after_restore = 1'000'000;
-/// QStash's retries take half an hour and the fallback comes a quarter of an hour later.
-constexpr auto grace = 1h;
 /// A worker looks every second, and for lost runs every few.
 constexpr auto worker_patience = 60s;
 
@@ -32,7 +30,7 @@ check judge_success(const job_state& job) {
             fmt::format("`tidesync run {}`, or `tidesync setup` to let QStash call", job.name)};
     const auto text =
         fmt::format("{} last ended well {} ago, {}", job.name, age_text(*job.success_age), job.last_success);
-    if (*job.success_age <= job.slot_every + grace) return {state::ok, text, {}};
+    if (!job.late && (!paused || *job.success_age <= job.slot_every)) return {state::ok, text, {}};
     const auto late = fmt::format("{}; it should every {}", text, age_text(job.slot_every));
     if (paused) return {state::warning, late + ", but is paused", {}};
     return {

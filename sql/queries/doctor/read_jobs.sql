@@ -1,7 +1,7 @@
 -- How each job is doing.
 -- $1 int  days that count as lately
 -- Returns one row a job: name, slot_every_s, paused text (`by somebody since …: reason`, null when it is not),
--- last_success text and success_age_s (null for never), scheduled boolean (a schedule or the fallback asks for it),
+-- last_success text and success_age_s (null for never), late boolean, scheduled boolean (a schedule or the fallback asks for it),
 -- fallbacks int (runs that the fallback made lately),
 -- dead int (lately), dead_code, dead_message and dead_run of the latest, dead_since_success boolean, waiting_s (how long
 -- the longest has been due without a worker; null for none), lost_s (how long ago the lease of a run ended that is
@@ -11,6 +11,7 @@ SELECT j.name, extract(epoch FROM j.slot_every)::bigint AS slot_every_s,
         || j.paused_reason AS paused,
     to_char(success.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') AS last_success,
     extract(epoch FROM clock_timestamp() - success.at)::bigint AS success_age_s,
+    standing.late,
     EXISTS (SELECT FROM tidesync.run r WHERE r.job = j.name AND r.trigger IN ('qstash', 'cronjob')) AS scheduled,
     (SELECT count(*)::int FROM tidesync.run r WHERE r.job = j.name AND r.trigger = 'cronjob'
         AND r.created_at > clock_timestamp() - make_interval(days => $1::int)) AS fallbacks,
@@ -25,6 +26,7 @@ SELECT j.name, extract(epoch FROM j.slot_every)::bigint AS slot_every_s,
     (SELECT extract(epoch FROM clock_timestamp() - min(r.lease_expires_at))::bigint FROM tidesync.run r
      WHERE r.job = j.name AND r.state = 'running' AND r.lease_expires_at < clock_timestamp()) AS lost_s
 FROM tidesync.job j
+JOIN tidesync.job_standing standing ON standing.name = j.name
 LEFT JOIN LATERAL (
     SELECT finished_at AS at FROM tidesync.run r WHERE r.job = j.name AND r.state = 'succeeded' AND NOT r.dry_run
     ORDER BY finished_at DESC LIMIT 1) AS success ON true
