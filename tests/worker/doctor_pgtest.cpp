@@ -26,7 +26,7 @@ void let_write(const database& production, const std::string& role) {
         "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {0}; "
         "GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {0}; "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tidesync TO {0}; "
-        "REVOKE UPDATE, DELETE ON tidesync.applied FROM {0}; "
+        "REVOKE UPDATE, DELETE ON tidesync.applied, tidesync.audit FROM {0}; "
         "GRANT USAGE ON ALL SEQUENCES IN SCHEMA tidesync TO {0}",
         role));
 }

@@ -43,3 +43,15 @@ CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE ON tidesync.audit
     FOR EACH ROW EXECUTE FUNCTION tidesync.audit_guard();
 CREATE TRIGGER audit_guard_all BEFORE TRUNCATE ON tidesync.audit
     FOR EACH STATEMENT EXECUTE FUNCTION tidesync.audit_guard();
+
+-- With the owner's rights, so that the role of the workers needs none to delete: it can only ask for what is due.
+CREATE FUNCTION tidesync.prune_audit(rows_max int) RETURNS int LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH forgotten AS (
+        DELETE FROM tidesync.audit WHERE id IN (
+            SELECT id FROM tidesync.audit WHERE at < clock_timestamp() - interval '365 days'
+            ORDER BY at LIMIT rows_max FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    )
+    SELECT count(*)::int FROM forgotten
+$$;
