@@ -1,6 +1,7 @@
 #include "worker/alarm_sender.hpp"
 
 #include "worker/log.hpp"
+#include "worker/store_outage.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -57,6 +58,7 @@ void alarm_sender::finish(int most) {
 clock::time_point alarm_sender::last_turn() const { return clock::time_point{clock::duration{turned_at_.load()}}; }
 
 void alarm_sender::send_alarms(const std::stop_token& stop) {
+    store_outage store_away;
     auto next_giving_up = clock::now();
     while (!stop.stop_requested()) {
         try {
@@ -69,9 +71,9 @@ void alarm_sender::send_alarms(const std::stop_token& stop) {
                 next_giving_up = clock::now() + give_up_every;
                 give_up_old();
             }
+            store_away.ends();
         } catch (const std::exception& e) {
-            log::event(
-                log::level::warn, "run store did not answer", {{"while", "sending alarms"}, {"error", e.what()}});
+            store_away.goes_on("sending alarms", e.what());
         }
         turned_at_ = clock::now().time_since_epoch().count();
         for (auto* observer : observers_) observer->loop_turned("alarm");

@@ -14,7 +14,6 @@ using clock = std::chrono::steady_clock;
 constexpr int rows_at_once = 50;
 constexpr std::chrono::hours prune_every{1};
 constexpr std::chrono::seconds look_at_least_every{10};
-constexpr std::chrono::minutes say_again_every{1};
 constexpr std::chrono::seconds look_after_jobs_every{10};
 
 /// A fifth more or less, so that the workers of one store do not all come at once.
@@ -75,30 +74,9 @@ clock::time_point run_queue::last_turn() const {
     return clock::time_point{clock::duration{std::min(claimed_at_.load(), tended_at_.load())}};
 }
 
-/// A store that is away is one event, whatever the number of turns it misses.
-struct run_queue::outage {
-    std::optional<clock::time_point> since{};
-    clock::time_point said{};
-
-    void goes_on(std::string_view what, const std::string& error) {
-        const auto now = clock::now();
-        if (!since) since = now;
-        if (said != clock::time_point{} && now - said < say_again_every) return;
-        said = now;
-        log::event(log::level::warn, "run store did not answer", {{"while", std::string{what}}, {"error", error}});
-    }
-
-    void ends() {
-        if (!since) return;
-        const auto away = std::chrono::duration_cast<std::chrono::seconds>(clock::now() - *since);
-        log::event(log::level::info, "run store answers again", {{"away_s", away.count()}});
-        *this = {};
-    }
-};
-
 /// A store that is away is no reason to end: it is asked again at the next turn. @returns whether it answered
 template <typename Work>
-bool run_queue::turn(outage& store_away, std::string_view what, Work&& work) {
+bool run_queue::turn(store_outage& store_away, std::string_view what, Work&& work) {
     try {
         work();
         store_away.ends();
@@ -121,7 +99,7 @@ void run_queue::rest(std::chrono::milliseconds time, const std::stop_token& stop
 }
 
 void run_queue::claim_runs(const std::stop_token& stop) {
-    outage store_away;
+    store_outage store_away;
     while (!stop.stop_requested()) {
         turn(store_away, "looking for runs to do", [&] {
             while (!stop.stop_requested() && runs_.has_room()) {
@@ -154,7 +132,7 @@ void run_queue::bury_runs() {
     }
 }
 
-void run_queue::look_after_jobs(outage& store_away) {
+void run_queue::look_after_jobs(store_outage& store_away) {
     const bool answers = turn(store_away, "looking for late jobs", [&] {
         for (const auto& job : store_.note_lateness()) say_lateness(job);
     });
@@ -166,7 +144,7 @@ void run_queue::look_after_jobs(outage& store_away) {
 
 void run_queue::tend_runs(const std::stop_token& stop) {
     auto next_prune = clock::now();
-    outage store_away;
+    store_outage store_away;
     auto next_look = clock::now();
     while (!stop.stop_requested()) {
         turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });

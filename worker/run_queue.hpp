@@ -2,6 +2,7 @@
 
 #include "worker/run_store.hpp"
 #include "worker/runner.hpp"
+#include "worker/store_outage.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -40,12 +41,11 @@ public:
 private:
     void claim_runs(const std::stop_token&);
     void tend_runs(const std::stop_token&);
-    struct outage;
     template <typename Work>
-    bool turn(outage&, std::string_view what, Work&&);
+    bool turn(store_outage&, std::string_view what, Work&&);
     void turned(std::string_view loop, std::atomic<std::chrono::steady_clock::rep>& at);
     void bury_runs();
-    void look_after_jobs(outage&);
+    void look_after_jobs(store_outage&);
     void rest(std::chrono::milliseconds, const std::stop_token&, bool wakeable);
 
     run_store& store_;
