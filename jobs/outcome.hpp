@@ -19,10 +19,14 @@ enum class failure_code {
     store_behind,  ///< production has seen newer tokens than the run store gives out: was it restored?
     stopped,       ///< the worker was told to stop
     time_limit,    ///< the run took longer than it may
+    lost,          ///< the worker fell silent; the run store says so
+    deadline,      ///< nobody ended the run in time; the run store says so
     internal,      ///< a defect of ours
 };
 
 [[nodiscard]] std::string_view to_string(failure_code) noexcept;
+/// @returns `internal` for a name that this version does not know
+[[nodiscard]] failure_code failure_code_of(std::string_view) noexcept;
 
 /// Names the thing, says what was expected and what to do next. Never a secret or a row's value.
 struct failure {

@@ -3,36 +3,42 @@
 #include "jobs/outcome.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tidesync::jobs {
 
+namespace {
+
+constexpr std::array<std::pair<failure_code, std::string_view>, 13> failure_codes{{
+    {failure_code::unreachable, "unreachable"},
+    {failure_code::access_denied, "access_denied"},
+    {failure_code::busy, "busy"},
+    {failure_code::not_set_up, "not_set_up"},
+    {failure_code::plan_refused, "plan_refused"},
+    {failure_code::data_refused, "data_refused"},
+    {failure_code::superseded, "superseded"},
+    {failure_code::store_behind, "store_behind"},
+    {failure_code::stopped, "stopped"},
+    {failure_code::time_limit, "time_limit"},
+    {failure_code::lost, "lost"},
+    {failure_code::deadline, "deadline"},
+    {failure_code::internal, "internal"},
+}};
+
+} // namespace
+
 std::string_view to_string(failure_code code) noexcept {
-    switch (code) {
-    case failure_code::unreachable:
-        return "unreachable";
-    case failure_code::access_denied:
-        return "access_denied";
-    case failure_code::busy:
-        return "busy";
-    case failure_code::not_set_up:
-        return "not_set_up";
-    case failure_code::plan_refused:
-        return "plan_refused";
-    case failure_code::data_refused:
-        return "data_refused";
-    case failure_code::superseded:
-        return "superseded";
-    case failure_code::store_behind:
-        return "store_behind";
-    case failure_code::stopped:
-        return "stopped";
-    case failure_code::time_limit:
-        return "time_limit";
-    case failure_code::internal:
-        return "internal";
-    }
+    for (const auto& [each, name] : failure_codes)
+        if (each == code) return name;
     return "internal";
+}
+
+failure_code failure_code_of(std::string_view name) noexcept {
+    for (const auto& [code, each] : failure_codes)
+        if (each == name) return code;
+    return failure_code::internal;
 }
 
 const failure* why(const outcome& how) noexcept {

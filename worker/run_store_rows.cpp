@@ -79,6 +79,16 @@ run_view view_of(const pqxx::row& row) {
     return view;
 }
 
+namespace {
+
+std::optional<jobs::failure> failure_of(const nlohmann::json& error) {
+    if (!error.is_object()) return std::nullopt;
+    return jobs::failure{
+        jobs::failure_code_of(error.value("code", "")), error.value("message", ""), error.value("hint", "")};
+}
+
+} // namespace
+
 std::optional<claimed_run> claim(
     pqxx::transaction_base& transaction, const std::string& worker, std::chrono::milliseconds lease,
     const std::vector<std::string>& jobs, const std::string& run_id) {
@@ -98,6 +108,7 @@ std::optional<claimed_run> claim(
         .attempt = found[0]["attempt"].as<int>(),
         .dry_run = found[0]["dry_run"].as<bool>(),
         .last_look = found[0]["last_look"].as<bool>(),
+        .failure = failure_of(json_or_null(found[0], "due_to")),
         .asked = asked,
         .waited = std::chrono::milliseconds{found[0]["waited_ms"].as<std::int64_t>()},
         .since_start = since_start};

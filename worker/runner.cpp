@@ -82,7 +82,7 @@ void log_end(const ended_attempt& ended) {
         return;
     }
     const auto why = ended.failure.value_or(
-        jobs::failure{jobs::failure_code::superseded, "no attempt has changed anything, nor can any more", ""});
+        jobs::failure{jobs::failure_code::stopped, "no attempt has changed anything, nor can any more", ""});
     log::event(
         ended.state == "dead" ? log::level::error : log::level::warn, "run did not succeed",
         {{"run", claim.run_id},
@@ -283,7 +283,7 @@ runner::ending runner::take_last_look(active_run& run) {
             return {
                 .how = {.how = run_end::kind::in_doubt, .after = pause_before_next(run.claim.attempt, later->after)},
                 .why = later->why};
-        return {.how = {.how = run_end::kind::settled}};
+        return {.how = {.how = run_end::kind::settled}, .why = run.claim.failure};
     } catch (const std::exception& e) {
         return {
             .how = {.how = run_end::kind::in_doubt, .after = pause_before_next(run.claim.attempt, 0s)},

@@ -85,6 +85,7 @@ struct claimed_run {
     int attempt = 0;
     bool dry_run = false;
     bool last_look = false; ///< only to learn what earlier attempts did, and to see to it that they do no more
+    std::optional<jobs::failure> failure{};                 ///< of a last look: why the end is due
     std::chrono::steady_clock::time_point asked{};          ///< when the claim was sent: the lease began no earlier
     std::chrono::milliseconds waited{};                     ///< since it might have started
     std::optional<std::chrono::milliseconds> since_start{}; ///< of its first attempt; nothing when this is the first
