@@ -2,6 +2,7 @@
 
 #include <array>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace tidesync::tests {
 
@@ -9,6 +10,18 @@ namespace {
 
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
+
+/// Waits for a worker that holds a lease and lives. A lease may outlive its worker, which was killed over another run.
+std::optional<std::pair<lease_holder, std::size_t>> await_worker_at_work(const world& in) {
+    const auto until = clock::now() + 20s;
+    while (clock::now() < until) {
+        const auto held = in.await_holder(20s);
+        if (!held) break;
+        if (const auto which = in.index_of(held->pid)) return std::pair{*held, *which};
+        std::this_thread::sleep_for(5ms);
+    }
+    return std::nullopt;
+}
 
 /// From the last sign of life of a worker to the next attempt at its run.
 constexpr auto takeover_max = lease + 7s;
@@ -77,16 +90,16 @@ verdict kill_holder(const dose& given) {
     in.production_wire.delay(3ms);
     traffic life{in};
     for (int i = 0; i < kills; ++i) {
-        const auto held = in.await_holder(20s);
-        const auto which = held ? in.index_of(held->pid) : std::nullopt;
-        if (!which) {
+        const auto at_work = await_worker_at_work(in);
+        if (!at_work) {
             result.violations.emplace_back("for 20 s nobody worked on anything, though messages came");
             break;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds{in.any(0, 250)});
-        in.replace_worker(*which);
-        if (!is_taken_up(in, *held)) result.violations.push_back(fmt::format("run {} was not taken up", held->run_id));
-        if (was_lost(in, *held)) ++result.hits;
+        const auto& [held, which] = *at_work;
+        in.replace_worker(which);
+        if (!is_taken_up(in, held)) result.violations.push_back(fmt::format("run {} was not taken up", held.run_id));
+        if (was_lost(in, held)) ++result.hits;
     }
     judge(in, life, result);
     return result;
@@ -151,9 +164,10 @@ verdict stop_holder(const dose& given) {
         std::optional<lease_holder> held;
         std::optional<std::size_t> which;
         if (place.empty()) {
-            held = in.await_holder(20s);
-            which = held ? in.index_of(held->pid) : std::nullopt;
-            if (which) in.worker(*which).program->signal(SIGSTOP);
+            if (const auto at_work = await_worker_at_work(in)) {
+                std::tie(held, which) = *at_work;
+                in.worker(*which).program->signal(SIGSTOP);
+            }
         } else {
             which = await_failpoint(in, {{"TIDESYNC_FAILPOINT", place}}, true);
             if (which) held = last_attempt_of(in, in.worker(*which).program->id());

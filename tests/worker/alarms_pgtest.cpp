@@ -83,7 +83,7 @@ TEST_CASE("of a run that died in a process which tells nobody a worker tells", "
     const auto body = nlohmann::json::parse(request.body);
     CHECK(body.at("type") == "run.dead");
     CHECK(body.at("data").at("job") == "slave-to-prod");
-    CHECK(body.at("data").at("actor") == "command line");
+    CHECK(body.at("data").at("actor").get<std::string>().starts_with("cli "));
     CHECK(body.at("data").at("error").at("code") == "plan_refused");
     CHECK(body.at("data").at("error").at("hint").get<std::string>().find("tidesync check") != std::string::npos);
     REQUIRE(eventually([&] { return f.sent() == "1"; }));

@@ -62,7 +62,7 @@ TEST_CASE("a worker pings of its runs, once each, and keeps the address to itsel
     CHECK(worker.worker().err().find("canary") == std::string::npos);
 }
 
-TEST_CASE("a run from the command line pings before the command ends; a check does not", "[worker][commands][ping]") {
+TEST_CASE("a run from the command line pings before the command ends, a check does not", "[worker][commands][ping]") {
     const fixture f;
     CHECK(run_tidesync({"check", "slave-to-prod"}, f.environment).status == 1);
     CHECK(run_tidesync({"run", "slave-to-prod", "--dry-run"}, f.environment).status == 0);
