@@ -113,7 +113,7 @@ void transactions::run(std::string_view activity, const std::function<void(pqxx:
         pqxx::work transaction{connection};
         // The last is for a process that is stopped in here: the rows it has locked are what its successor needs.
         transaction.exec("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'; "
-                         "SET LOCAL idle_in_transaction_session_timeout = '5s'");
+                         "SET LOCAL idle_in_transaction_session_timeout = '3s'");
         body(transaction);
         transaction.commit();
     };

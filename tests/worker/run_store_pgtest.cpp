@@ -209,10 +209,15 @@ TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its
         (how.how == run_end::kind::succeeded ? "succeeded" : "cancelled"));
 }
 
-TEST_CASE("a message that comes while a run is being cancelled gets a run of its own", "[worker][store]") {
+TEST_CASE("a message that comes while the end of a run is due gets a run of its own", "[worker][store]") {
     fixture f;
     const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running");
+    SECTION("it is being cancelled") { CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running"); }
+    SECTION("it lost its worker for the last time") {
+        f.databases.production.run("UPDATE tidesync.run SET crashes = 2");
+        f.let_time_pass();
+        CHECK(f.store.bury_lost(10).at(0).state == "retry_wait");
+    }
     CHECK(f.store.accept(by_message("msg_2", "jwt_2"), "w").what == decision::queued);
 }
 

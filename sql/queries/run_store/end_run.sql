@@ -42,5 +42,5 @@ WITH held AS (
 SELECT state FROM ended
 UNION ALL
 SELECT r.state FROM tidesync.attempt a JOIN tidesync.run r ON r.run_id = a.run_id
-WHERE a.run_id = $1::uuid AND a.lease_token = $2::bigint AND a.outcome IS NOT NULL AND a.outcome <> 'lost'
-  AND NOT EXISTS (SELECT FROM held);
+WHERE a.run_id = $1::uuid AND a.lease_token = $2::bigint AND NOT EXISTS (SELECT FROM held)
+  AND a.outcome = CASE $3 WHEN 'in_doubt' THEN 'retry' WHEN 'settled' THEN r.state ELSE $3 END;
