@@ -37,7 +37,7 @@ dev_test() {
 test_faults() {
     local log=$root/build/logs/test-faults.log status=0 p=0 f=0
     start_fault_servers
-    task faults "$log" play_faults || status=$?
+    task faults "$log" play_faults dev || status=$?
     remove_fault_servers
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
@@ -48,11 +48,12 @@ test_faults() {
     report faults "$p passed, $f failed, in $(elapsed)"
 }
 
+# Optimised, because the sanitizers' workers keep two cores busy; ./dev test plays the short rounds with those.
 dev_faults() {
     need build demo test
-    build_preset dev tidesync tidesync_faults
+    build_preset faults
     start_fault_servers
-    run_attached faults play_faults "$@"
+    run_attached faults play_faults faults "$@"
 }
 
 # Two servers that only the suite uses, because it crashes them; durable, because what they confirm must survive that.
@@ -66,14 +67,16 @@ start_fault_servers() {
 
 remove_fault_servers() { tests/servers remove "$fault_servers_dir" >/dev/null 2>&1; }
 
-# Becomes the suite; what it exports is for the suite alone.
+# play_faults PRESET [OPTION...]  becomes the suite; what it exports is for the suite alone.
 play_faults() {
+    local preset=$1
+    shift
     # shellcheck source=/dev/null
     source "$fault_servers_dir/env"
     export TIDESYNC_TEST_SERVERS=$fault_servers_dir TIDESYNC_TEST_SERVERS_TOOL=$root/tests/servers
-    export TIDESYNC_BINARY=$root/build/dev/tidesync UBSAN_OPTIONS=print_stacktrace=1
+    export TIDESYNC_BINARY=$root/build/$preset/tidesync UBSAN_OPTIONS=print_stacktrace=1
     export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
-    exec build/dev/tidesync_faults "$@"
+    exec "build/$preset/tidesync_faults" "$@"
 }
 
 # With the binary that users get: another compiler made it than the sanitizers', and has mistakes of its own.

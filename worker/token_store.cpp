@@ -48,17 +48,17 @@ live_token token_of(const pqxx::row& row) {
 token_store::token_store(postgres::address where)
     : transactions_{"run store", std::move(where), connections} {}
 
-std::optional<token_store::made> token_store::create(const order& order, const requester& who) {
+std::optional<token_store::made> token_store::create(const order& wanted, const requester& who) {
     const auto token = make_token();
-    const auto days = order.days ? std::optional{std::to_string(*order.days)} : std::nullopt;
+    const auto days = wanted.days ? std::optional{std::to_string(*wanted.days)} : std::nullopt;
     return transactions_.get("storing a token", [&](pqxx::transaction_base& transaction) -> std::optional<made> {
         postgres::query(transaction, sql::lock_tokens.text);
         const auto stored = postgres::query(
-            transaction, sql::create_token.text, token.id, order.name, std::string{to_string(order.scope)},
+            transaction, sql::create_token.text, token.id, wanted.name, std::string{to_string(wanted.scope)},
             hex(token.sha256), who.actor, days ? days->c_str() : nullptr, live_tokens_max);
         if (stored.empty()) return std::nullopt;
         made result{token, text_or_empty(stored[0], "expires_at")};
-        nlohmann::json detail{{"token", token.id}, {"name", order.name}, {"scope", to_string(order.scope)}};
+        nlohmann::json detail{{"token", token.id}, {"name", wanted.name}, {"scope", to_string(wanted.scope)}};
         if (!result.expires_at.empty()) detail["expires_at"] = result.expires_at;
         rows::add_audit(transaction, {.who = who, .action = "token.create", .detail = std::move(detail)});
         return result;
