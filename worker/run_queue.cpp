@@ -155,10 +155,9 @@ void run_queue::tend_runs(const std::stop_token& stop) {
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
             turn(store_away, "forgetting old runs", [&] {
-                const auto forgotten = std::max(
-                    store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once),
-                    store_.prune_audit(rows_at_once));
-                next_prune = forgotten < rows_at_once ? clock::now() + prune_every : clock::now();
+                const auto runs = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
+                const auto entries = store_.prune_audit(rows_at_once);
+                next_prune = std::max(runs, entries) < rows_at_once ? clock::now() + prune_every : clock::now();
             });
         }
         turned("tend", tended_at_);

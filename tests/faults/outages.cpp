@@ -93,7 +93,7 @@ verdict store_away(const dose& given) {
     // One for each request that was answered with an error, and at most one a second beside them.
     const auto more = log_lines(in, 0) - lines;
     const auto grown = resident_kib(in.worker(0).program->id()) - memory;
-    if (more > 2 * asked + std::chrono::duration_cast<std::chrono::seconds>(outage).count())
+    if (more > 2L * asked + std::chrono::duration_cast<std::chrono::seconds>(outage).count())
         result.violations.push_back(fmt::format("the log grew by {} lines in {} s", more, outage.count()));
     in.store_wire.heal();
     if (all_are_ready(in, back_at_work_max)) ++result.hits;

@@ -22,7 +22,7 @@ using clock = std::chrono::steady_clock;
 /// A simple query with nothing but COMMIT, as the protocol writes it.
 constexpr std::string_view commit_message{
     "Q\0\0\0\x0b"
-    "COMMIT",
+    "COMMIT\0",
     12};
 constexpr std::size_t waiting_max = 64; // pieces; beyond, the sender waits
 constexpr std::size_t tail_bytes_max = 256;

@@ -42,7 +42,9 @@ CREATE FUNCTION tidesync.iso_time(at timestamptz) RETURNS text LANGUAGE sql STAB
 $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
 
 -- Whichever statement ends a run as dead.
-CREATE FUNCTION tidesync.alarm_of_run() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+-- With the owner's rights: a right that somebody forgot to grant must not keep a run from ending.
+CREATE FUNCTION tidesync.alarm_of_run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO tidesync.alarm (type, data) VALUES ('run.dead', jsonb_build_object(
         'job', NEW.job, 'run', NEW.run_id, 'trigger', NEW.trigger, 'actor', NEW.actor, 'dry_run', NEW.dry_run,
@@ -57,7 +59,8 @@ CREATE TRIGGER run_died AFTER UPDATE ON tidesync.run FOR EACH ROW
     WHEN (NEW.state = 'dead' AND OLD.state <> 'dead') EXECUTE FUNCTION tidesync.alarm_of_run();
 
 -- What the last try was answered may be anybody's words, and is left out.
-CREATE FUNCTION tidesync.alarm_of_delivery() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE FUNCTION tidesync.alarm_of_delivery() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO tidesync.alarm (type, data) VALUES ('delivery.failed', jsonb_build_object(
         'job', (SELECT job FROM tidesync.run WHERE run_id = NEW.run_id), 'run', NEW.run_id, 'trigger', 'qstash',
