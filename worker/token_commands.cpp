@@ -81,6 +81,7 @@ exit_code revoke(token_store& store, const command& command) {
     }
     if (meant.size() > 1) {
         std::vector<std::string> ids;
+        ids.reserve(meant.size());
         for (const auto& token : meant) ids.push_back(token.id);
         explain_failure(
             command, "ambiguous", fmt::format("{} live tokens are called {}; nothing was revoked", meant.size(), named),
