@@ -19,7 +19,7 @@ constexpr seconds duration_max = 10 * 365 * days{1};
 constexpr std::size_t quoted_bytes_max = 64;
 
 /// The message goes into JSON and logs, and the text is whatever somebody sent.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string quote = "\"";
     for (const char c : text.substr(0, quoted_bytes_max)) {
         if (c == '"' || c == '\\') quote += '\\';
@@ -48,21 +48,23 @@ seconds parse_duration(std::string_view text) {
     for (auto rest = text; !rest.empty();) {
         std::uint64_t count = 0;
         const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
-        if (error == std::errc::invalid_argument) throw std::invalid_argument("time: invalid duration " + quoted(text));
+        if (error == std::errc::invalid_argument)
+            throw std::invalid_argument("time: invalid duration " + in_quotes(text));
         rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
 
         const auto name = rest.substr(0, rest.find_first_of("0123456789."));
         if (name.empty()) {
             const auto* what = rest.empty() ? "time: missing unit in duration " : "time: invalid duration ";
-            throw std::invalid_argument(what + quoted(text));
+            throw std::invalid_argument(what + in_quotes(text));
         }
         const auto unit = find_unit(name);
-        if (!unit) throw std::invalid_argument("time: unknown unit " + quoted(name) + " in duration " + quoted(text));
+        if (!unit)
+            throw std::invalid_argument("time: unknown unit " + in_quotes(name) + " in duration " + in_quotes(text));
         rest.remove_prefix(name.size());
 
         const auto room = static_cast<std::uint64_t>((duration_max - sum) / *unit);
         if (error == std::errc::result_out_of_range || count > room)
-            throw std::invalid_argument("time: duration " + quoted(text) + " is more than 10 years");
+            throw std::invalid_argument("time: duration " + in_quotes(text) + " is more than 10 years");
         sum += static_cast<seconds::rep>(count) * *unit;
     }
     return sum;

@@ -32,7 +32,7 @@ inline std::string why(const attempt& a) { return std::string(to_string(check(a)
 
 inline std::string why_claims(const raw_claims& claims) { return why({.token = forge(claims.text())}); }
 
-inline std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+inline std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 inline std::string with_header(std::string_view header) { return forge(raw_claims{}.text(), header); }
 

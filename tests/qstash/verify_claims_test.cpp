@@ -94,7 +94,7 @@ TEST_CASE("the subject equals an accepted URL byte for byte", "[qstash][verify]"
         "https://w\xc3\xb6rker.example.com/"};
     for (const auto& url : other_urls) {
         CAPTURE(url);
-        const auto found = check({.token = forge(raw_claims{.sub = quoted(url)}.text())});
+        const auto found = check({.token = forge(raw_claims{.sub = in_quotes(url)}.text())});
         CHECK(to_string(found.result) == "url_mismatch");
         REQUIRE(found.claims);
         CHECK(found.claims->sub == url); // the log shows it beside what was accepted
@@ -125,14 +125,15 @@ TEST_CASE("a token carries an id that can be stored", "[qstash][verify]") {
          {std::string("a"), std::string("jwt_67kxXD6UBAk7DqU6hzuHMDdXFXfP"), std::string("!~"),
           std::string(256, 'j')}) {
         CAPTURE(jti);
-        const auto found = check({.token = forge(raw_claims{.jti = quoted(jti)}.text())});
+        const auto found = check({.token = forge(raw_claims{.jti = in_quotes(jti)}.text())});
         CHECK(found.genuine());
         REQUIRE(found.claims);
         CHECK(found.claims->jti == jti);
     }
     for (const auto& jti :
-         {std::string(), quoted(""), quoted(std::string(257, 'j')), quoted("a b"), quoted("a\\n"), quoted("a\\u0000"),
-          quoted("\\u007f"), quoted("\xc3\xa9"), std::string("1"), std::string("null"), std::string(R"(["jwt"])")}) {
+         {std::string(), in_quotes(""), in_quotes(std::string(257, 'j')), in_quotes("a b"), in_quotes("a\\n"),
+          in_quotes("a\\u0000"), in_quotes("\\u007f"), in_quotes("\xc3\xa9"), std::string("1"), std::string("null"),
+          std::string(R"(["jwt"])")}) {
         CAPTURE(jti);
         CHECK(why_claims({.jti = jti}) == "malformed");
     }
@@ -141,8 +142,8 @@ TEST_CASE("a token carries an id that can be stored", "[qstash][verify]") {
 // --- Body
 
 TEST_CASE("the hash of the body is accepted with and without its padding", "[qstash][verify]") {
-    CHECK(why_claims({.body = quoted("JbwpImyWkbhkJTXe52yy3Ie9V4PfB3Q8D42toBX9qsQ")}) == "genuine");
-    CHECK(why_claims({.body = quoted("JbwpImyWkbhkJTXe52yy3Ie9V4PfB3Q8D42toBX9qsQ=")}) == "genuine");
+    CHECK(why_claims({.body = in_quotes("JbwpImyWkbhkJTXe52yy3Ie9V4PfB3Q8D42toBX9qsQ")}) == "genuine");
+    CHECK(why_claims({.body = in_quotes("JbwpImyWkbhkJTXe52yy3Ie9V4PfB3Q8D42toBX9qsQ=")}) == "genuine");
 }
 
 TEST_CASE("any other text does not match the body", "[qstash][verify]") {
@@ -161,12 +162,12 @@ TEST_CASE("any other text does not match the body", "[qstash][verify]") {
     };
     for (const auto& claim : mismatches) {
         CAPTURE(claim);
-        CHECK(why_claims({.body = quoted(claim)}) == "body_mismatch");
+        CHECK(why_claims({.body = in_quotes(claim)}) == "body_mismatch");
     }
     // The other base64 alphabet, where it differs.
     CHECK(
         why(
-            {.token = forge(raw_claims{.body = quoted("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")}.text()),
+            {.token = forge(raw_claims{.body = in_quotes("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")}.text()),
              .body = ""}) == "body_mismatch");
     for (const auto* claim : {"", "null", "1", "[]", "{}", "true"}) {
         CAPTURE(claim);
@@ -195,6 +196,6 @@ TEST_CASE("the body counts as it arrived, byte for byte", "[qstash][verify]") {
         CHECK(why({.body = other}) == "body_mismatch");
     }
     const std::string binary("\0\xff\r\n\0", 5);
-    const auto claim = quoted(base64url::encode(sha256(binary)));
+    const auto claim = in_quotes(base64url::encode(sha256(binary)));
     CHECK(why({.token = forge(raw_claims{.body = claim}.text()), .body = binary}) == "genuine");
 }

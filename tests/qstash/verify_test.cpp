@@ -42,7 +42,7 @@ TEST_CASE("a changed delivery is refused for what was changed", "[qstash][verify
     CHECK(why({.urls = {std::string(v1.url) + "/"}}) == "url_mismatch");
     CHECK(why({.token = ""}) == "missing");
     CHECK(why({.keys = {{"other", "sig_some_other_key_of_32_bytes__"}}}) == "wrong_key");
-    CHECK(why_claims({.iss = quoted("upstash")}) == "wrong_issuer");
+    CHECK(why_claims({.iss = in_quotes("upstash")}) == "wrong_issuer");
     CHECK(why({.token = with_header(R"({"alg":"none","typ":"JWT"})")}) == "wrong_algorithm");
 }
 
@@ -188,13 +188,13 @@ TEST_CASE("clocks and settings beyond all reason do not overflow", "[qstash][ver
 TEST_CASE("the first check that failed is the reason", "[qstash][verify]") {
     // Wrong in everything; each step repairs the check that answered before.
     raw_claims claims{
-        .iss = quoted("other"),
-        .sub = quoted("https://evil.example/"),
+        .iss = in_quotes("other"),
+        .sub = in_quotes("https://evil.example/"),
         .exp = "1",
         .nbf = "1735690000",
         .iat = "0",
-        .jti = quoted(""),
-        .body = quoted("x")};
+        .jti = in_quotes(""),
+        .body = in_quotes("x")};
     attempt a{.keys = {}};
     const auto expect = [&](std::string_view verdict) {
         if (!a.token.empty()) a.token = forge(claims.text());
@@ -211,9 +211,9 @@ TEST_CASE("the first check that failed is the reason", "[qstash][verify]") {
     expect("wrong_key");
     a.keys = both_keys;
     expect("wrong_issuer");
-    claims.iss = quoted("Upstash");
+    claims.iss = in_quotes("Upstash");
     expect("malformed");
-    claims.jti = quoted("jwt_1");
+    claims.jti = in_quotes("jwt_1");
     expect("expired");
     claims.exp = "1735689900";
     expect("not_yet_valid");
@@ -224,7 +224,7 @@ TEST_CASE("the first check that failed is the reason", "[qstash][verify]") {
     a.body = v1.body;
     claims.body = raw_claims{}.body;
     expect("url_mismatch");
-    claims.sub = quoted(v1.url);
+    claims.sub = in_quotes(v1.url);
     expect("genuine");
 }
 

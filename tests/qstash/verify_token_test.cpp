@@ -136,7 +136,7 @@ TEST_CASE("a token that is not three clean parts is malformed", "[qstash][verify
 TEST_CASE("a token of more than 8 KiB is malformed, however it is signed", "[qstash][verify]") {
     const auto of_size = [](std::size_t bytes) {
         const auto claims = [](std::size_t fill) {
-            return forge(raw_claims{.more = R"("fill":)" + quoted(std::string(fill, 'x'))}.text());
+            return forge(raw_claims{.more = R"("fill":)" + in_quotes(std::string(fill, 'x'))}.text());
         };
         std::size_t fill = 0;
         while (claims(fill).size() < bytes) ++fill;

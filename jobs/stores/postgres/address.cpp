@@ -10,7 +10,7 @@ namespace tidesync::postgres {
 namespace {
 
 /// A conninfo value as libpq reads it: quoted, with backslashes before quotes and backslashes.
-std::string quoted(std::string_view value) {
+std::string conninfo_value(std::string_view value) {
     std::string text = "'";
     for (const char c : value) {
         if (c == '\'' || c == '\\') text += '\\';
@@ -62,7 +62,7 @@ address address::parse(std::string_view url) {
 
     address result;
     for (const auto& [keyword, value] : values)
-        if (!value.empty()) result.conninfo_ += keyword + '=' + quoted(value) + ' ';
+        if (!value.empty()) result.conninfo_ += keyword + '=' + conninfo_value(value) + ' ';
     const auto port = values["port"].empty() ? std::string{"5432"} : values["port"];
     result.description_ = (host.empty() ? "localhost" : host) + ':' + port + '/' + values["dbname"];
     result.guarded_ = here || values["sslmode"] == "verify-full";
