@@ -128,6 +128,8 @@ verdict kill_everywhere(const dose& given) {
             if (place.starts_with("accept") || !held) continue;
             if (!is_taken_up(in, *held))
                 result.violations.push_back(fmt::format("{}: the run was not taken up", place));
+            // Or the next to die might die over the same run, which then has no more attempts.
+            if (!is_over(in, held->run_id)) result.violations.push_back(fmt::format("{}: the run did not end", place));
             if (given.unfenced || (place != "apply.committed" && place != "end.before")) continue;
             // It had committed: the next attempt has nothing to write, and says how the first one ended.
             if (!in.await(

@@ -66,8 +66,8 @@ headers delivery_headers(const serving::message& message) {
     return with;
 }
 
-http_answer serving::deliver(const message& message) const {
-    return request(port_, "POST", message.route, delivery_headers(message), message.body);
+http_answer serving::deliver(const message& sent) const {
+    return request(port_, "POST", sent.route, delivery_headers(sent), sent.body);
 }
 
 http_answer serving::as_person(const std::string& method, const std::string& target, const std::string& body) const {
