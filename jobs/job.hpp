@@ -63,7 +63,8 @@ public:
     [[nodiscard]] virtual result sync(const run_context&, sync_mode) = 0;
 
     /// Sees to it that no earlier attempt at this run can change the target any more, with the newer lease token that
-    /// the run now has, and then looks what they did. For runs that get no more attempts and whose worker fell silent.
+    /// the run now has, and then looks what they did. For a run whose end is due although an earlier attempt may have
+    /// changed the target: its worker fell silent, or its COMMIT was not answered.
     /// @throws nothing that a store can cause
     [[nodiscard]] virtual settlement settle(const run_context&) = 0;
 };

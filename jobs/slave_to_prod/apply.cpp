@@ -5,6 +5,7 @@
 #include "jobs/stores/postgres/failure.hpp"
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <fmt/format.h>
 #include <mutex>
@@ -76,11 +77,35 @@ server_limits shorter_than_the_lease(server_limits limits, const jobs::run_conte
     return limits;
 }
 
+/// What a deferred constraint or trigger, or another transaction, can object to a COMMIT with. After any other error, a
+/// pooler's own or that of a server which is shut down, it may have happened: a server that waits for its standby when
+/// it is told to end has committed, and says FATAL.
+bool rolled_back_for_sure(std::string_view sqlstate) {
+    constexpr std::array<std::string_view, 9> states{"22", "23", "40", "42", "44", "P0", "55P03", "57014", "0A"};
+    return std::ranges::any_of(states, [&](std::string_view each) { return sqlstate.starts_with(each); });
+}
+
+void commit(pqxx::work& transaction) {
+    try {
+        postgres::named(side, "committing", [&] { transaction.commit(); });
+    } catch (postgres::error& e) {
+        e.in_doubt = e.in_doubt || !rolled_back_for_sure(e.sqlstate());
+        throw;
+    }
+}
+
 /// An earlier attempt may have committed while this one waited for the fence.
 std::optional<jobs::report> read_receipt(pqxx::transaction_base& transaction, const std::string& run_id) {
     const auto found = postgres::query(transaction, sql::find_receipt.text, run_id);
     if (found.empty() || !jobs::fenced()) return std::nullopt;
-    return nlohmann::json::parse(found[0]["summary"].as<std::string>()).get<jobs::report>();
+    try {
+        return nlohmann::json::parse(found[0]["summary"].as<std::string>()).get<jobs::report>();
+    } catch (const nlohmann::json::exception&) { // that it is there is what counts
+        jobs::report unread;
+        unread.warnings.emplace_back("an earlier attempt changed production, and its receipt in tidesync.applied was "
+                                     "written by another version: what it counted cannot be shown");
+        return unread;
+    }
 }
 
 /// UNLOGGED tables are empty after a crash of the server, and an empty one would look like "nothing to do".
@@ -239,7 +264,7 @@ void apply(
         });
         throw_if_stopped(run);
         jobs::failpoint("apply.before_commit");
-        postgres::named(side, "committing", [&] { transaction.commit(); });
+        commit(transaction);
         jobs::failpoint("apply.committed");
     });
 }

@@ -123,7 +123,8 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
                 .after = 1s,
                 .why =
                     {failure_code::unreachable, e.what(),
-                     "the answer to COMMIT was lost, so the run may have ended well; the next try reads its receipt"},
+                     "COMMIT was not answered: before anything else is done, or the run told as dead, its receipt is "
+                     "read"},
                 .in_doubt = true};
         else if (run.stop.stop_requested())
             result.how = jobs::give_up{

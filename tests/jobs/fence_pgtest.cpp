@@ -70,6 +70,49 @@ TEST_CASE("a last look tells what a run did, and nothing of it can come later", 
     }
 }
 
+TEST_CASE("a receipt of another version is a receipt", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    const auto* summary = GENERATE(R"({"rows": 5})", R"({"tables": 1, "phases": 2, "warnings": {}})", "[]");
+    const auto run = f.next_run();
+    f.both.production.run(fmt::format(
+        "INSERT INTO tidesync.applied (run_id, job, lease_token, summary) VALUES ('{}', 'slave-to-prod', 1, '{}')",
+        run.run_id, summary));
+    const auto result = f.sync(run);
+    CHECK(ending(result) == "done");
+    CHECK(lacking(warnings(result), {"written by another version"}) == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "0");
+    CHECK(std::holds_alternative<jobs::report>(f.settle(run)));
+}
+
+TEST_CASE("only what surely rolls back is no doubt about a COMMIT", "[jobs][fence]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    const auto [code, in_doubt] = GENERATE(table<std::string, bool>(
+        {{"23514", false},
+         {"40001", false},
+         {"P0001", false},
+         {"55P03", false},
+         {"57014", false},
+         {"08P01", true},
+         {"57P01", true},
+         {"53300", true},
+         {"58000", true}}));
+    CAPTURE(code);
+    f.both.production.run(fmt::format(
+        "CREATE FUNCTION object() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'at the end' USING ERRCODE = '{}'; END$$; "
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION object()",
+        code));
+    const auto result = f.sync();
+    const auto* again = std::get_if<jobs::retry>(&result.how);
+    CHECK((again != nullptr && again->in_doubt) == in_doubt);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "0");
+}
+
 TEST_CASE("a committed run leaves one receipt and its token in the fence", "[jobs][fence]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
