@@ -81,6 +81,7 @@ become_root() {
 install_packages() {
     if [[ " $* " == *' postgresql '* ]]; then keep_postgresql_idle; fi
     task packages "$setup_log" apt_install "$@" || explain "installing packages" "$setup_log"
+    if [[ " $* " == *' pgbouncer '* ]]; then keep_pgbouncer_idle; fi
     report packages "$# installed, with what they need, in $(elapsed)"
 }
 
@@ -102,6 +103,11 @@ keep_postgresql_idle() {
     at_exit forget_idle_note
     echo 'create_main_cluster = false  # ./dev setup of Tidesync, while it installs' |
         as_root tee "$idle_note" >/dev/null
+}
+
+# Its package starts it where systemd runs; the tests start their own.
+keep_pgbouncer_idle() {
+    if [[ -d /run/systemd/system ]]; then as_root systemctl disable --now pgbouncer >/dev/null 2>&1 || true; fi
 }
 
 forget_idle_note() {

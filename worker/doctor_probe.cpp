@@ -171,9 +171,7 @@ private:
 
     static store_rights read_rights(pqxx::transaction_base& transaction, schema_part part) {
         store_rights rights;
-        const std::string name{to_string(part)};
-        for (const auto& row : postgres::query(transaction, sql::doctor::read_missing_privileges.text, name))
-            rights.missing.push_back(text(row, "missing"));
+        rights.missing = missing_rights(transaction, part);
         const auto row = postgres::query(transaction, sql::doctor::read_needless_privileges.text)[0];
         rights.owner = row["owner"].as<bool>();
         rights.rewritable = text(row, "rewritable");

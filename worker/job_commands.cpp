@@ -99,6 +99,7 @@ public:
     std::optional<run_view> await(const std::string& run_id, bool ours) {
         run_queue queue{store_, runs_, name_, {}};
         bool cancelled = false;
+        bool said_pause = false;
         std::string state;
         auto answered = std::chrono::steady_clock::now();
         std::optional<run_view> run;
@@ -118,6 +119,7 @@ public:
                 answered = std::chrono::steady_clock::now();
                 if (run->state != state) say_state(*run);
                 state = run->state;
+                if (!said_pause && (state == "queued" || state == "retry_wait")) said_pause = say_pause(run->job);
             } catch (const postgres::error&) { // the heartbeat decides how long the work itself may go on
                 if (std::chrono::steady_clock::now() - answered > store_patience) throw;
             }
@@ -151,6 +153,19 @@ private:
             fmt::print(
                 stderr, "will be tried again at {}: {}\n", run.run_after,
                 run.error.is_object() ? printable(run.error.value("message", "")) : "");
+    }
+
+    /// A job that is paused while its run waits. @returns whether it is
+    bool say_pause(const std::string& name) {
+        for (const auto& job : store_.list_jobs()) {
+            if (job.name != name || job.paused_at.empty()) continue;
+            bar_.finish();
+            fmt::print(
+                stderr, "{} is paused by {}: {}; the run waits until `tidesync resume {}`\n", name,
+                printable(job.paused_by), printable(job.paused_reason), name);
+            return true;
+        }
+        return false;
     }
 
     std::string name_ = process_name();
@@ -219,6 +234,10 @@ exit_code run_job(const command& command) {
          .message = {},
          .time_for_all = config->run_deadline,
          .remote = who.remote});
+    if (accepted.what == decision::crowded) {
+        explain_crowd(command, command.job);
+        return exit_code::failed;
+    }
     if (accepted.what == decision::coalesced)
         fmt::print(stderr, "a run waits in line already and will do: {}\n", accepted.run_id);
     const auto run = worker.await(accepted.run_id, accepted.what != decision::coalesced);

@@ -4,7 +4,10 @@
 #include "jobs/stores/postgres/failure.hpp"
 #include "qstash/local/store.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sql/doctor.hpp>
 #include <sql/migrate.hpp>
 #include <sql/production_schema.hpp>
 #include <sql/run_store_schema.hpp>
@@ -137,6 +140,31 @@ schema_check missing_schema(pqxx::transaction_base& transaction, schema_part par
     if (part == schema_part::production && !has_staging_schema(transaction))
         return {fmt::format("schema tidesync_staging in {} is missing", where), "run `tidesync migrate`"};
     return {};
+}
+
+std::vector<std::string> missing_rights(pqxx::transaction_base& transaction, schema_part part) {
+    std::vector<std::string> missing;
+    for (const auto& row :
+         postgres::query(transaction, sql::doctor::read_missing_privileges.text, std::string{to_string(part)}))
+        missing.push_back(row["missing"].as<std::string>());
+    return missing;
+}
+
+schema_check missing_rights(const postgres::address& where, schema_part part) {
+    const auto missing = postgres::named(side_of(part), "looking at the rights of its role", [&] {
+        auto connection = postgres::connect(where, side_of(part));
+        pqxx::work transaction{connection};
+        return missing_rights(transaction, part);
+    });
+    if (missing.empty()) return {};
+    constexpr std::size_t shown_max = 3;
+    const auto shown = std::min(missing.size(), shown_max);
+    return {
+        fmt::format(
+            "{}: its role lacks {}{} in {}", side_of(part),
+            fmt::join(missing.begin(), missing.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+            missing.size() > shown ? fmt::format(" and {} more", missing.size() - shown) : "", where.describe()),
+        "`tidesync doctor` has the statements, docs/configuration.md the list under \"What the roles need\""};
 }
 
 } // namespace tidesync::worker

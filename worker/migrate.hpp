@@ -35,4 +35,11 @@ struct schema_check {
 /// The same, for who is connected already. @param where  names the database
 [[nodiscard]] schema_check missing_schema(pqxx::transaction_base&, schema_part, const std::string& where);
 
+/// What the role of a connection may not do in the schemas of a part, though runs need it: `INSERT on tidesync.run`.
+[[nodiscard]] std::vector<std::string> missing_rights(pqxx::transaction_base&, schema_part);
+
+/// The same as a problem for whoever starts a worker: one that may not store how its runs end must not begin any.
+/// @throws postgres::error
+[[nodiscard]] schema_check missing_rights(const postgres::address&, schema_part);
+
 } // namespace tidesync::worker

@@ -53,8 +53,6 @@ void pings::attempt_ended(const ended_attempt& ended) {
              ended.failure ? reason(to_string(ended.failure->code), ended.failure->message) : "dead"});
 }
 
-void pings::run_rescued(const run_store::buried_run& run) { add_failure(run); }
-
 void pings::run_expired(const run_store::buried_run& run) { add_failure(run); }
 
 void pings::add_failure(const run_store::buried_run& run) {

@@ -31,7 +31,6 @@ public:
 
     void run_started(const claimed_run&) override;
     void attempt_ended(const ended_attempt&) override;
-    void run_rescued(const run_store::buried_run&) override;
     void run_expired(const run_store::buried_run&) override;
 
     /// Waits until everything is told, at most `patience`.

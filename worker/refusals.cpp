@@ -2,6 +2,7 @@
 
 #include "worker/answers.hpp"
 #include "worker/log.hpp"
+#include "worker/run_store.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -79,6 +80,13 @@ impossible(bool from_qstash, int status, std::string_view code, std::string_view
     auto answer = error_answer(from_qstash ? 489 : status, code, message, hint);
     if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");
     return answer;
+}
+
+http_response crowded(bool from_qstash, std::string_view job) {
+    const auto message = fmt::format("{} dry runs of {} have not ended yet", run_store::dry_runs_max, job);
+    constexpr auto hint = "wait for one of them; GET /api/runs lists them";
+    return from_qstash ? error_answer(429, "too_many_requests", message, hint)
+                       : too_many(message, hint, std::chrono::seconds{5});
 }
 
 http_response too_many(std::string_view message, std::string_view hint, std::chrono::milliseconds wait) {

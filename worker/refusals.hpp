@@ -21,6 +21,9 @@ namespace tidesync::worker {
 /// 429. @param wait  until the next request may come
 [[nodiscard]] http_response too_many(std::string_view message, std::string_view hint, std::chrono::milliseconds wait);
 
+/// 429 for one more dry run than a job may have at work. Without `Retry-After` for QStash, as above.
+[[nodiscard]] http_response crowded(bool from_qstash, std::string_view job);
+
 /// A verified request that can never succeed: QStash must not try again, anybody else made a mistake.
 /// @param status  for anybody else
 [[nodiscard]] http_response

@@ -77,7 +77,10 @@ exit_code cancel_run(const command& command) {
     if (state)
         return done(
             command, {{"success", true}, {"status", *state}, {"run", command.run_id}},
-            *state == "cancelled" ? "cancelled" : "its worker will notice within seconds, and roll it back");
+            *state == "cancelled" ? "cancelled"
+            : *state == "running"
+                ? "its worker will notice within seconds, and roll it back"
+                : "an earlier attempt may have changed production: a worker looks first, then the run ends");
     const auto run = store.find(command.run_id);
     if (!run) return no_run(command);
     explain_failure(
@@ -100,6 +103,10 @@ exit_code retry_run(const command& command) {
         return exit_code::failed;
     }
     const auto accepted = store.accept(*request, {});
+    if (accepted.what == decision::crowded) {
+        explain_crowd(command, old->job);
+        return exit_code::failed;
+    }
     if (accepted.what == decision::skipped) {
         const auto made = store.find(accepted.run_id);
         explain_failure(

@@ -199,7 +199,8 @@ void run_metrics::attempt_ended(const ended_attempt& ended) {
     auto& all = *families_;
     const auto& job = ended.claim.job;
     if (ended.lease_lost) all.losses.Increment();
-    if (is_fence_rejection(ended.failure)) all.fenced_off.Increment();
+    // A last look that settles a run brings back the failure of an earlier attempt, which was counted then.
+    if (ended.how != run_end::kind::settled && is_fence_rejection(ended.failure)) all.fenced_off.Increment();
     if (!ended.state) return; // whoever ends the run counts it
     all.tried.Add(all.of_job(job, "outcome", bounded(attempts, outcome_of(ended)))).Increment();
     for (const auto& phase : ended.report.phases)

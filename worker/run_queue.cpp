@@ -79,7 +79,6 @@ template <typename Work>
 bool run_queue::turn(store_outage& store_away, std::string_view what, Work&& work) {
     try {
         work();
-        store_away.ends();
         return true;
     } catch (const std::exception& e) {
         store_away.goes_on(what, e.what());
@@ -101,13 +100,14 @@ void run_queue::rest(std::chrono::milliseconds time, const std::stop_token& stop
 void run_queue::claim_runs(const std::stop_token& stop) {
     store_outage store_away;
     while (!stop.stop_requested()) {
-        turn(store_away, "looking for runs to do", [&] {
+        const bool answers = turn(store_away, "looking for runs to do", [&] {
             while (!stop.stop_requested() && runs_.has_room()) {
                 auto claimed = store_.claim_next(worker_, runs_.jobs());
                 if (!claimed) break;
                 runs_.start(std::move(*claimed));
             }
         });
+        if (answers) store_away.ends();
         turned("claim", claimed_at_);
         rest(about(rhythm_.claim), stop, true);
     }
@@ -132,14 +132,15 @@ void run_queue::bury_runs() {
     }
 }
 
-void run_queue::look_after_jobs(store_outage& store_away) {
-    const bool answers = turn(store_away, "looking for late jobs", [&] {
+bool run_queue::look_after_jobs(store_outage& store_away) {
+    bool answers = turn(store_away, "looking for late jobs", [&] {
         for (const auto& job : store_.note_lateness()) say_lateness(job);
     });
-    if (runs_.observers().empty()) return;
+    if (runs_.observers().empty()) return answers;
     std::optional<store_figures> figures;
-    if (answers) turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
+    answers = answers && turn(store_away, "reading figures", [&] { figures = store_.read_figures(); });
     for (auto* observer : runs_.observers()) observer->store_read(figures ? &*figures : nullptr);
+    return answers;
 }
 
 void run_queue::tend_runs(const std::stop_token& stop) {
@@ -147,19 +148,21 @@ void run_queue::tend_runs(const std::stop_token& stop) {
     store_outage store_away;
     auto next_look = clock::now();
     while (!stop.stop_requested()) {
-        turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
+        bool answers = turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
         if (clock::now() >= next_look) {
             next_look = clock::now() + look_after_jobs_every;
-            look_after_jobs(store_away);
+            answers = look_after_jobs(store_away) && answers;
         }
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
-            turn(store_away, "forgetting old runs", [&] {
+            const bool pruned = turn(store_away, "forgetting old runs", [&] {
                 const auto runs = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
                 const auto entries = store_.prune_audit(rows_at_once);
                 next_prune = std::max(runs, entries) < rows_at_once ? clock::now() + prune_every : clock::now();
             });
+            answers = pruned && answers;
         }
+        if (answers) store_away.ends(); // all of it, or one refused step would begin and end an outage at every turn
         turned("tend", tended_at_);
         rest(about(std::min<std::chrono::milliseconds>(store_.lease() / 6, look_at_least_every)), stop, false);
     }

@@ -45,7 +45,7 @@ private:
     bool turn(store_outage&, std::string_view what, Work&&);
     void turned(std::string_view loop, std::atomic<std::chrono::steady_clock::rep>& at);
     void bury_runs();
-    void look_after_jobs(store_outage&);
+    bool look_after_jobs(store_outage&);
     void rest(std::chrono::milliseconds, const std::stop_token&, bool wakeable);
 
     run_store& store_;

@@ -6,6 +6,7 @@
 #include "worker/printable.hpp"
 #include "worker/query.hpp"
 #include "worker/redrive.hpp"
+#include "worker/refusals.hpp"
 
 #include <algorithm>
 #include <array>
@@ -152,6 +153,7 @@ http_response retry_run(services& with, const std::string& run_id, const request
             409, "conflict", fmt::format("the run is {}", old->state),
             "only a dead, cancelled or skipped run is made up for; POST /api/jobs/{job}/runs makes a new one", run_id);
     const auto accepted = accept_run(with, *request);
+    if (accepted.what == decision::crowded) return crowded(false, old->job);
     log::event(
         log::level::info, "run made up for",
         {{"run", accepted.run_id},

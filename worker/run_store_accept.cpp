@@ -78,10 +78,12 @@ acceptance skip(pqxx::transaction_base& transaction, const run_request& request,
 
 /// What a request becomes that no message has asked for before.
 acceptance join_or_create(pqxx::transaction_base& transaction, const run_request& request, const locked_job& job) {
-    if (request.dry_run) // changes nothing: it waits for nobody, and no pause stops it
-        return add_message(transaction, request, create(transaction, request, "queued"), decision::created);
-    if (!job.paused_by.empty()) return skip(transaction, request, job);
+    if (!request.dry_run && !job.paused_by.empty()) return skip(transaction, request, job);
     const auto active = postgres::query(transaction, sql::find_active_runs.text, request.job);
+    if (request.dry_run) { // changes nothing: it waits for nobody, and no pause stops it
+        if (active[0]["dry_runs"].as<int>() >= run_store::dry_runs_max) return {.what = decision::crowded};
+        return add_message(transaction, request, create(transaction, request, "queued"), decision::created);
+    }
     const auto at_work = rows::text_or_empty(active[0], "at_work");
     const auto in_line = rows::text_or_empty(active[0], "in_line");
     // The one in line reads the slave after this moment, so that it serves every request until it starts.
@@ -97,7 +99,7 @@ acceptance join_or_create(pqxx::transaction_base& transaction, const run_request
 
 /// A person's request; those of QStash and of the fallback are in the history alone.
 void record_trigger(pqxx::transaction_base& transaction, const run_request& request, const acceptance& accepted) {
-    if (request.trigger != "manual" && request.trigger != "redrive") return;
+    if (accepted.run_id.empty() || (request.trigger != "manual" && request.trigger != "redrive")) return;
     audit_entry entry{
         .who = {.actor = request.actor, .request_id = request.request_id, .remote = request.remote},
         .action = request.trigger == "manual" ? "run.trigger" : "run.retry",

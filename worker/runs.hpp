@@ -97,6 +97,7 @@ enum class decision {
     attached,     ///< a message seen before: its run, whatever became of it
     coalesced,    ///< a new request that an active or queued run serves
     skipped,      ///< the job is paused: a run that only says so
+    crowded,      ///< too many dry runs of the job have not ended: none was made
     replayed,     ///< a token seen before with another message id
     body_differs, ///< a message id seen before with another body
 };

@@ -31,6 +31,14 @@ bool part_is_there(const postgres::address& where, schema_part part, const comma
     return false;
 }
 
+bool rights_are_there(const postgres::address& where, schema_part part, const command& command) {
+    if (!where.given()) return true;
+    const auto missing = missing_rights(where, part);
+    if (missing.problem.empty()) return true;
+    explain_failure(command, "access_denied", missing.problem, missing.hint);
+    return false;
+}
+
 /// Who knows more about the settings of a verb: `check-config`, where it looks at them.
 std::string_view settings_hint(const command& command) {
     switch (command.what) {
@@ -71,6 +79,12 @@ void explain_failure(
     fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+void explain_crowd(const command& command, std::string_view job) {
+    explain_failure(
+        command, "too_many_requests", fmt::format("{} dry runs of {} have not ended yet", run_store::dry_runs_max, job),
+        "wait for one of them; `tidesync runs` lists them");
+}
+
 std::optional<settings> load_or_explain(purpose what_for, const command& command) {
     auto loaded = load_settings(process_environment(), what_for, command.config_file, command.insecure_dev);
     if (loaded.problems.empty()) return std::move(loaded.values);
@@ -90,7 +104,9 @@ void explain_settings(const command& command, const loading& loaded) {
 
 bool schemas_are_there(const settings& settings, const command& command) {
     return part_is_there(settings.production, schema_part::production, command) &&
-           part_is_there(settings.run_store, schema_part::run_store, command);
+           part_is_there(settings.run_store, schema_part::run_store, command) &&
+           rights_are_there(settings.production, schema_part::production, command) &&
+           rights_are_there(settings.run_store, schema_part::run_store, command);
 }
 
 bool run_store_is_there(const settings& settings, const command& command) {

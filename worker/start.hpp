@@ -15,13 +15,16 @@ void explain_failure(
     const command&, std::string_view code, const std::string& message, const std::string& hint,
     std::string_view run_id = {});
 
+/// The same for one more dry run than a job may have at work.
+void explain_crowd(const command&, std::string_view job);
+
 /// The same for settings that are wrong, all at once.
 void explain_settings(const command&, const loading&);
 
 /// Loads the settings, or explains everything that is wrong with them.
 [[nodiscard]] std::optional<settings> load_or_explain(purpose, const command&);
 
-/// Whether `tidesync migrate` has made what this binary needs; explains when not.
+/// Whether `tidesync migrate` has made what runs need, and the roles may use it; explains when not.
 /// @throws postgres::error when a database does not answer
 [[nodiscard]] bool schemas_are_there(const settings&, const command&);
 

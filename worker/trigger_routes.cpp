@@ -112,6 +112,8 @@ http_response trigger_run(call& call, const std::string& job) {
             from_qstash ? "this message id was delivered before with another body"
                         : "this Idempotency-Key was sent before with another body",
             from_qstash ? "publish changed work as a new message" : "take a new key for a new request");
+    case decision::crowded:
+        return crowded(from_qstash, job);
     case decision::created:
     case decision::queued:
     case decision::attached:

@@ -202,6 +202,12 @@ TEST_CASE("doctor names what a role lacks, and what it has too much of", "[worke
     CHECK_THAT(found.find("cannot be written"), containing("problem") && containing("public.item"));
     CHECK_THAT(found.find("may write to 1 table"), containing("warning") && containing("public.item"));
 
+    // Whoever may not store how a run ends must not begin one.
+    const auto refused = f.tell({"run", "slave-to-prod"});
+    CHECK(refused.status == 78);
+    CHECK_THAT(refused.err, containing("its role lacks") && containing("`tidesync doctor` has the statements"));
+    CHECK(f.tell({"serve"}).status == 78);
+    CHECK(f.databases.production.value("SELECT count(*) FROM tidesync.run") == "0");
     // The remedy works as it is printed.
     const auto grant = lacks.substr(lacks.find("GRANT"));
     f.databases.production.run(grant);
@@ -217,6 +223,16 @@ TEST_CASE("doctor names what a role lacks, and what it has too much of", "[worke
     const examined strange{environment};
     CHECK(strange.status == 1);
     CHECK_THAT(strange.find("lacks"), containing("more") && containing("What the roles need"));
+}
+
+TEST_CASE("a role with what the documentation lists sees a run through, whichever way it ends", "[worker][doctor]") {
+    const fixture f;
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 0);
+    f.databases.production.run("ALTER TABLE item ADD CHECK (id <> 11)");
+    f.databases.slave.run("INSERT INTO item VALUES (11, 'refused')");
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 3);
+    CHECK(f.databases.production.value("SELECT state FROM tidesync.run ORDER BY created_at DESC LIMIT 1") == "dead");
+    CHECK(f.databases.production.value("SELECT type FROM tidesync.alarm") == "run.dead");
 }
 
 TEST_CASE("doctor sees limits of roles and databases", "[worker][doctor]") {

@@ -120,6 +120,46 @@ TEST_CASE("a dead run is made up for by a new one, once a worker is there", "[wo
     CHECK(contains(f.tell({"runs", "retry", f.latest("run_id")}).err, "the run is succeeded"));
 }
 
+TEST_CASE("one dry run too many is refused to everybody, and none is made", "[worker][commands]") {
+    const fixture f;
+    const serving worker{f.environment};
+    f.databases.production.run("INSERT INTO tidesync.run (job, state, trigger, actor, dry_run, run_after, deadline_at) "
+                               "SELECT 'slave-to-prod', 'queued', 'manual', 'test', true, now() + interval '1 hour', "
+                               "now() + interval '1 day' FROM generate_series(1, 4)");
+    const auto person = worker.as_person("POST", sync_route, R"({"dry_run": true})");
+    CHECK(person.status == 429);
+    CHECK(person.headers.contains("retry-after"));
+    CHECK(contains(person.body, "4 dry runs of slave-to-prod have not ended yet"));
+    const auto queue = worker.deliver({.body = R"({"dry_run": true})"});
+    CHECK(queue.status == 429);
+    CHECK_FALSE(queue.headers.contains("retry-after")); // QStash has more patience than that
+    const auto command = f.tell({"run", "slave-to-prod", "--dry-run", "--json"});
+    CHECK(command.status == 3);
+    CHECK(nlohmann::json::parse(command.out).at("error").at("code") == "too_many_requests");
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "4");
+    CHECK(worker.deliver({.id = "msg_2", .jti = "jwt_2"}).status == 200);
+
+    f.databases.production.run("UPDATE tidesync.run SET cancel_requested_at = now(), cancelled_by = 'x', "
+                               "state = 'cancelled', finished_at = now() WHERE run_id IN "
+                               "(SELECT run_id FROM tidesync.run WHERE dry_run LIMIT 1)");
+    const auto cancelled = f.value("SELECT run_id FROM tidesync.run WHERE state = 'cancelled'");
+    const auto again = worker.as_person("POST", "/api/runs/" + cancelled + "/retry");
+    CHECK((again.status == 200 || again.status == 202));
+}
+
+TEST_CASE("a run in doubt that is cancelled is looked at first, says the command", "[worker][commands]") {
+    const fixture f;
+    REQUIRE(f.tell({"run", "slave-to-prod"}).status == 0);
+    f.databases.production.run(
+        "INSERT INTO tidesync.run (job, state, trigger, actor, run_after, deadline_at, in_doubt) "
+        "VALUES ('slave-to-prod', 'retry_wait', 'manual', 'test', now() + interval '1 hour', "
+        "now() + interval '1 day', true)");
+    const auto told = f.tell({"runs", "cancel", f.value("SELECT run_id FROM tidesync.run WHERE in_doubt")});
+    CHECK(told.status == 0);
+    CHECK(contains(told.out, "a worker looks first"));
+    CHECK(f.value("SELECT end_due FROM tidesync.run WHERE in_doubt") == "cancelled");
+}
+
 TEST_CASE("a paused job is not run, and everybody sees why", "[worker][commands]") {
     const fixture f;
     CHECK(contains(f.tell({"pause", "slave-to-prod", "--reason", "x"}).err, "no worker has ever served"));
@@ -139,6 +179,26 @@ TEST_CASE("a paused job is not run, and everybody sees why", "[worker][commands]
     CHECK(contains(f.tell({"resume", "slave-to-prod"}).out, "may start again"));
     CHECK(contains(f.tell({"resume", "slave-to-prod"}).out, "was not paused"));
     CHECK(f.tell({"run", "slave-to-prod"}).status == 0);
+}
+
+TEST_CASE("whoever waits for a run learns that its job was paused meanwhile", "[worker][commands]") {
+    const fixture f;
+    REQUIRE(f.tell({"run", "slave-to-prod"}).status == 0);
+    f.databases.production.run("INSERT INTO tidesync.run (job, state, trigger, actor, run_after, deadline_at) VALUES "
+                               "('slave-to-prod', 'queued', 'manual', 'test', now() + interval '1 hour', "
+                               "now() + interval '1 day')");
+    process command{{tidesync_binary(), "run", "slave-to-prod"}, f.environment};
+    const auto says = [&](std::string_view words) {
+        const auto until = std::chrono::steady_clock::now() + 20s;
+        while (!contains(command.err(), words) && std::chrono::steady_clock::now() < until)
+            std::this_thread::sleep_for(20ms);
+        return contains(command.err(), words);
+    };
+    REQUIRE(says("waits in line already"));
+    REQUIRE(f.tell({"pause", "slave-to-prod", "--reason", "release"}).status == 0);
+    CHECK(says("the run waits until `tidesync resume slave-to-prod`"));
+    command.signal(SIGINT);
+    CHECK(command.wait(10s) == 3);
 }
 
 TEST_CASE("ensure runs a slot that nobody served, once, and says why it did or did not", "[worker][commands]") {

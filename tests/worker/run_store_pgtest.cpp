@@ -1,6 +1,5 @@
 #include "tests/catch.hpp"
-#include "tests/support/database.hpp"
-#include "worker/run_store.hpp"
+#include "tests/worker/run_store_fixture.hpp"
 
 #include "jobs/stores/postgres/failure.hpp"
 
@@ -14,51 +13,8 @@ using namespace tidesync;
 using namespace tidesync::tests;
 using namespace tidesync::worker;
 
-namespace {
-
-struct fixture {
-    pair_of_databases databases;
-    run_store store{databases.production.address()};
-
-    fixture() { store.register_job({.name = "slave-to-prod"}); }
-
-    std::optional<claimed_run> claim(const std::string& worker) { return store.claim_next(worker, {"slave-to-prod"}); }
-
-    /// Changes what has ended, which the state machine lets nobody do.
-    void backdate(const std::string& sql) const {
-        databases.production.run("SET LOCAL session_replication_role = replica; " + sql);
-    }
-
-    /// Ends every pause and every lease, as time would.
-    void let_time_pass() const {
-        databases.production.run(
-            "UPDATE tidesync.run SET run_after = now() - interval '1 s' WHERE state IN ('queued', 'retry_wait'); "
-            "UPDATE tidesync.run SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'");
-    }
-
-    [[nodiscard]] std::string value(std::string_view sql) const { return databases.production.value(sql); }
-};
-
-run_request by_message(const std::string& id, const std::string& jti) {
-    return {
-        .job = "slave-to-prod",
-        .trigger = "qstash",
-        .actor = "test",
-        .message = message_key{
-            .source = "qstash", .message_id = id, .jti = jti, .expires_at = 1'900'000'000, .body_sha256 = "ab12"}};
-}
-
-run_request by_person() { return {.job = "slave-to-prod", .trigger = "manual", .actor = "test", .message = {}}; }
-
-const run_end died{.how = run_end::kind::dead};
-const run_end released{.how = run_end::kind::released};
-const run_end succeeded{.how = run_end::kind::succeeded};
-const jobs::failure a_failure{jobs::failure_code::busy, "m", "h"};
-
-} // namespace
-
 TEST_CASE("many deliveries of one message at once make one run with one owner", "[worker][store][threads]") {
-    fixture f;
+    run_store_fixture f;
     std::mutex mutex;
     std::set<std::string> runs;
     int owners = 0;
@@ -78,7 +34,7 @@ TEST_CASE("many deliveries of one message at once make one run with one owner", 
 }
 
 TEST_CASE("many messages at once share the one active run", "[worker][store][threads]") {
-    fixture f;
+    run_store_fixture f;
     {
         std::vector<std::jthread> deliveries;
         for (int i = 0; i < 16; ++i)
@@ -90,7 +46,7 @@ TEST_CASE("many messages at once share the one active run", "[worker][store][thr
 }
 
 TEST_CASE("a run whose worker fell silent is taken over, and the old worker can change nothing", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "old");
     REQUIRE(first.claimed);
     CHECK(f.store.bury_lost(10).empty());
@@ -116,32 +72,8 @@ TEST_CASE("a run whose worker fell silent is taken over, and the old worker can 
     CHECK(f.value("SELECT string_agg(outcome, ',' ORDER BY lease_token) FROM tidesync.attempt") == "lost,succeeded");
 }
 
-TEST_CASE("a run that loses its worker three times gets a last look and is dead", "[worker][store]") {
-    fixture f;
-    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    std::string pauses;
-    for (int crash = 1; crash <= 3; ++crash) {
-        f.let_time_pass();
-        const auto buried = f.store.bury_lost(10);
-        REQUIRE(buried.size() == 1);
-        CHECK(buried[0].crashes == crash);
-        CHECK(buried[0].state == "retry_wait");
-        pauses += f.value("SELECT round(extract(epoch FROM run_after - clock_timestamp())) FROM tidesync.run") + ' ';
-        f.let_time_pass();
-        const auto claimed = f.claim("w");
-        REQUIRE(claimed);
-        CHECK(claimed->last_look == (crash == 3));
-        if (claimed->last_look)
-            CHECK(f.store.end(*claimed, {.how = run_end::kind::settled}, {}, std::nullopt) == "dead");
-    }
-    CHECK(pauses == "1 2 0 ");
-    const auto shown = f.store.find(run.run_id);
-    CHECK(shown->error.at("code") == "lost");
-    CHECK(shown->crashes == 3);
-}
-
 TEST_CASE("a request that comes while a run is active joins it or makes one more, by policy", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto at_work = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     const auto joined = f.store.accept(by_message("msg_2", "jwt_2"), "w");
     CHECK(joined.what == decision::coalesced);
@@ -167,7 +99,7 @@ TEST_CASE("a request that comes while a run is active joins it or makes one more
 }
 
 TEST_CASE("a run that failed and may pass is tried again after its pause, five times at most", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     auto run = *f.store.accept(by_person(), "w").claimed;
     for (int attempt = 1; attempt <= 5; ++attempt) {
         CHECK(run.attempt == attempt);
@@ -183,7 +115,7 @@ TEST_CASE("a run that failed and may pass is tried again after its pause, five t
 }
 
 TEST_CASE("a released run does not count its attempt and is taken up again", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     CHECK(f.store.end(*first.claimed, released, {}, std::nullopt) == "retry_wait");
     const auto second = f.claim("w");
@@ -193,7 +125,7 @@ TEST_CASE("a released run does not count its attempt and is taken up again", "[w
 }
 
 TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its worker ends it", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto running = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     const auto waiting = f.store.accept(by_person(), "w");
     CHECK(f.store.cancel(waiting.run_id, {"somebody"}) == "cancelled");
@@ -209,82 +141,8 @@ TEST_CASE("a cancelled run ends at once when nobody works on it, and else as its
         (how.how == run_end::kind::succeeded ? "succeeded" : "cancelled"));
 }
 
-TEST_CASE("a message that comes while the end of a run is due gets a run of its own", "[worker][store]") {
-    fixture f;
-    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    SECTION("it is being cancelled") { CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running"); }
-    SECTION("it lost its worker for the last time") {
-        f.databases.production.run("UPDATE tidesync.run SET crashes = 2");
-        f.let_time_pass();
-        CHECK(f.store.bury_lost(10).at(0).state == "retry_wait");
-    }
-    CHECK(f.store.accept(by_message("msg_2", "jwt_2"), "w").what == decision::queued);
-}
-
-TEST_CASE(
-    "a cancelled run whose worker falls silent is cancelled after a last look, not tried again", "[worker][store]") {
-    fixture f;
-    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running");
-    f.let_time_pass();
-    CHECK(f.store.bury_lost(10).at(0).state == "retry_wait");
-    CHECK(f.store.pause("slave-to-prod", {"ann"}, "release")); // does not keep the truth from coming out
-    const auto look = f.claim("w");
-    REQUIRE(look);
-    CHECK(look->last_look);
-    SECTION("it had done nothing") {
-        CHECK(f.store.end(*look, {.how = run_end::kind::settled}, {}, std::nullopt) == "cancelled");
-    }
-    SECTION("it had committed") { CHECK(f.store.end(*look, succeeded, {}, std::nullopt) == "succeeded"); }
-    SECTION("nobody can tell yet") {
-        CHECK(f.store.end(*look, {.how = run_end::kind::in_doubt}, {}, a_failure) == "retry_wait");
-        CHECK(f.claim("w")->last_look);
-    }
-    SECTION("whoever looks falls silent as well") {
-        f.let_time_pass();
-        CHECK(f.store.bury_lost(10).at(0).state == "retry_wait");
-        f.let_time_pass();
-        CHECK(f.claim("w")->last_look);
-    }
-}
-
-TEST_CASE("an end that comes while an earlier attempt is in doubt is only due", "[worker][store]") {
-    fixture f;
-    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
-    SECTION("the answer to the last COMMIT was lost, and there is no further attempt") {
-        f.databases.production.run("UPDATE tidesync.run SET attempt = max_attempts");
-        CHECK(f.store.end(*run.claimed, {.how = run_end::kind::in_doubt}, {}, a_failure) == "retry_wait");
-    }
-    SECTION("a sleeping attempt, and the next one dies of something else") {
-        f.let_time_pass();
-        CHECK(f.store.bury_lost(10).size() == 1);
-        f.let_time_pass();
-        const auto next = f.claim("w");
-        CHECK_FALSE(next->last_look);
-        CHECK(f.store.end(*next, died, {}, a_failure) == "retry_wait");
-    }
-    SECTION("a sleeping attempt, and its run is cancelled") {
-        f.let_time_pass();
-        CHECK(f.store.bury_lost(10).size() == 1);
-        CHECK(f.store.cancel(run.run_id, {"somebody"}) == "retry_wait");
-    }
-    SECTION("a sleeping attempt, and the deadline passes") {
-        f.let_time_pass();
-        CHECK(f.store.bury_lost(10).size() == 1);
-        f.databases.production.run("UPDATE tidesync.run SET deadline_at = now() - interval '1 s'");
-        CHECK(f.store.end_late(10).size() == 1);
-        CHECK(f.store.end_late(10).empty());
-    }
-    const auto look = f.claim("w");
-    REQUIRE(look);
-    CHECK(look->last_look);
-    const auto over = f.store.end(*look, {.how = run_end::kind::settled}, {}, std::nullopt);
-    CHECK((over == "dead" || over == "cancelled"));
-    CHECK(f.store.find(run.run_id)->error.is_object()); // why it had no further attempt
-}
-
 TEST_CASE("a paused job starts nothing, says why, and goes on where it was", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto before = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     CHECK(f.store.end(*before.claimed, released, {}, std::nullopt) == "retry_wait");
     CHECK(f.store.pause("slave-to-prod", {"ann"}, "release"));
@@ -311,7 +169,7 @@ TEST_CASE("a paused job starts nothing, says why, and goes on where it was", "[w
 }
 
 TEST_CASE("a run that waits past its deadline is dead, and a running one is told", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto running = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     const auto waiting = f.store.accept(by_person(), "w");
     CHECK(f.store.end_late(10).empty());
@@ -326,7 +184,7 @@ TEST_CASE("a run that waits past its deadline is dead, and a running one is told
 }
 
 TEST_CASE("only one of many workers gets a run that waits", "[worker][store][threads]") {
-    fixture f;
+    run_store_fixture f;
     f.store.accept(by_person(), {});
     std::atomic<int> got = 0;
     {
@@ -340,7 +198,7 @@ TEST_CASE("only one of many workers gets a run that waits", "[worker][store][thr
 
 TEST_CASE(
     "a slot is served by a run under way, by one that succeeded in it, or by the fallback's own", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const run_request request{.job = "slave-to-prod", .trigger = "cronjob", .actor = "test", .message = {}};
     using kind = run_store::fallback::kind;
 
@@ -368,7 +226,7 @@ TEST_CASE(
 }
 
 TEST_CASE("many fallbacks at once make one run", "[worker][store][threads]") {
-    fixture f;
+    run_store_fixture f;
     std::atomic<int> made = 0;
     {
         std::vector<std::jthread> pods;
@@ -383,7 +241,7 @@ TEST_CASE("many fallbacks at once make one run", "[worker][store][threads]") {
 }
 
 TEST_CASE("old runs are forgotten with all that belongs to them, dead ones later", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto finish = [&](const std::string& id, const run_end& how) {
         const auto run = f.store.accept(by_message("msg_" + id, "jwt_" + id), "w");
         CHECK(f.store.end(*run.claimed, how, {}, a_failure));
@@ -401,13 +259,19 @@ TEST_CASE("old runs are forgotten with all that belongs to them, dead ones later
     delivery_alarm alarm;
     alarm.source_message_id = "msg_1";
     CHECK(f.store.add_alarm(alarm));
+    for (const auto* id : {"msg_unknown_old", "msg_unknown_young"}) {
+        alarm.source_message_id = id;
+        CHECK(f.store.add_alarm(alarm));
+    }
+    f.databases.production.run("UPDATE tidesync.delivery_alarm SET received_at = now() - interval '91 days' "
+                               "WHERE source_message_id = 'msg_unknown_old'");
 
     CHECK(f.store.prune(90, 365, 50) == 1);
     CHECK_FALSE(f.store.find(good));
     CHECK(f.store.find(dead));
     CHECK(f.store.find(young));
     CHECK(f.value("SELECT count(*) FROM tidesync.message") == "2");
-    CHECK(f.value("SELECT count(*) FROM tidesync.delivery_alarm") == "0");
+    CHECK(f.value("SELECT string_agg(source_message_id, ' ') FROM tidesync.delivery_alarm") == "msg_unknown_young");
     f.backdate("UPDATE tidesync.run SET finished_at = now() - interval '500 days'");
     int forgotten = 0;
     for (int n = 1; n > 0; forgotten += n)
@@ -417,7 +281,7 @@ TEST_CASE("old runs are forgotten with all that belongs to them, dead ones later
 }
 
 TEST_CASE("a delivery of a known message is told how its run ended, once it has", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto first = f.store.accept(by_message("msg_1", "jwt_1"), "w");
     REQUIRE(first.claimed);
     CHECK_FALSE(f.store.accept(by_message("msg_1", "jwt_2"), "w").ended);
@@ -437,7 +301,7 @@ TEST_CASE("a delivery of a known message is told how its run ended, once it has"
 }
 
 TEST_CASE("a run that ended stays as it ended", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     const auto accepted = f.store.accept(by_person(), "w");
     REQUIRE(f.store.end(*accepted.claimed, died, {}, a_failure) == "dead");
     CHECK_THROWS_WITH(
@@ -451,14 +315,14 @@ TEST_CASE("a run that ended stays as it ended", "[worker][store]") {
 }
 
 TEST_CASE("what is no run id finds no run", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     for (const auto* id : {"", "x", "'; DROP TABLE tidesync.run; --", "5f1e9927-a798-46ae-9ff7-c72350e2888g"})
         CHECK_FALSE(f.store.find(id));
     CHECK(f.store.list(10).empty());
 }
 
 TEST_CASE("the store comes back after its connections were cut", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     f.store.ping();
     f.databases.production.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                                "WHERE datname = current_database() AND pid <> pg_backend_pid()");
@@ -474,7 +338,7 @@ TEST_CASE("a store that is gone is an error that names it", "[worker][store]") {
 }
 
 TEST_CASE("a request that wants changes never joins a dry run", "[worker][store]") {
-    fixture f;
+    run_store_fixture f;
     auto dry = by_person();
     dry.dry_run = true;
     const auto first = f.store.accept(dry, "w");
@@ -484,4 +348,26 @@ TEST_CASE("a request that wants changes never joins a dry run", "[worker][store]
     CHECK(second.run_id != first.run_id);
     CHECK(f.store.accept(dry, "w").what == decision::created);
     CHECK(f.store.accept(by_person(), "w").what == decision::queued); // behind the other that wants changes
+}
+
+TEST_CASE("a job has only so many dry runs at once, and others do not count", "[worker][store]") {
+    run_store_fixture f;
+    auto dry = by_person();
+    dry.dry_run = true;
+    std::optional<claimed_run> one;
+    for (int i = 0; i < run_store::dry_runs_max; ++i) {
+        auto accepted = f.store.accept(dry, i % 2 == 0 ? "w" : "");
+        CHECK(accepted.what == decision::created);
+        if (accepted.claimed) one = std::move(accepted.claimed);
+    }
+    const auto audited = f.value("SELECT count(*) FROM tidesync.audit");
+    const auto refused = f.store.accept(dry, "w");
+    CHECK(refused.what == decision::crowded);
+    CHECK(refused.run_id.empty());
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "4");
+    CHECK(f.value("SELECT count(*) FROM tidesync.audit") == audited);
+    CHECK(f.store.accept(by_person(), "w").what == decision::created);
+    REQUIRE(one);
+    REQUIRE(f.store.end(*one, succeeded, {}, std::nullopt) == "succeeded");
+    CHECK(f.store.accept(dry, "w").what == decision::created);
 }

@@ -2,7 +2,7 @@
 -- often (a run that kills its worker must not kill them all), has no more time, or nobody who wants it, gets no more than
 -- a last look, at once: whether the attempt has succeeded nobody knows, and its worker may only sleep. A dry run changes
 -- nothing and is over. They are not counted among the attempts that failed. A beat that commits first saves its run: the
--- row is locked, then looked at again.
+-- row is locked, then looked at again. What a last look loses keeps the error for which its end is due.
 -- $1 int  rows at most
 -- Returns run_id, job, state, lease_owner, crashes, dry_run, message (of the error).
 WITH lost AS (
@@ -23,9 +23,9 @@ WITH lost AS (
         crashes = lost.crashes, attempt = attempt - 1,
         run_after = clock_timestamp() + CASE WHEN due IS NOT NULL THEN interval '0'
             ELSE least(interval '5 minutes', interval '1 second' * (2 ^ (lost.crashes - 1))) END,
-        error = jsonb_build_object(
+        error = CASE WHEN r.end_due IS NOT NULL THEN r.error ELSE jsonb_build_object(
             'code', 'lost', 'message', format('the worker %s fell silent, %s times so far', lost.lease_owner, lost.crashes),
-            'hint', 'its log says why, or the system''s: was it killed, was memory short?'),
+            'hint', 'its log says why, or the system''s: was it killed, was memory short?') END,
         progress = NULL, lease_owner = NULL, lease_token = NULL, lease_expires_at = NULL
     FROM lost WHERE r.run_id = lost.run_id
     RETURNING r.run_id, r.job, r.state, r.crashes, r.dry_run, r.error ->> 'message' AS message, lost.lease_owner

@@ -6,7 +6,8 @@
 --            last look found that no attempt has changed anything, nor can: the end that is due follows)
 -- $4 int     milliseconds until the next attempt, of retry and in_doubt
 -- $5 jsonb   report, or null
--- $6 jsonb   error {code, message, hint}, or null; settled keeps the one that is there
+-- $6 jsonb   error {code, message, hint}, or null. A last look that finds no success leaves the run the one that it has,
+--            which is why its end is due
 -- Returns state text; no row when the lease was lost. A run that somebody wants cancelled is tried no more; one that
 -- has succeeded has. While an earlier attempt is in doubt any other end is only due, and a last look follows at once.
 -- Asking again, because the answer to COMMIT was lost, changes nothing and returns the state now.
@@ -30,7 +31,7 @@ WITH held AS (
         attempt = CASE WHEN $3 IN ('released', 'settled') OR r.end_due IS NOT NULL THEN attempt - 1 ELSE attempt END,
         run_after = clock_timestamp()
             + make_interval(secs => CASE WHEN $3 IN ('retry', 'in_doubt') THEN $4::int / 1000.0 ELSE 0 END),
-        result = coalesce($5::jsonb, result), error = CASE WHEN $3 = 'settled' THEN error ELSE $6::jsonb END,
+        result = coalesce($5::jsonb, result), error = CASE WHEN r.end_due IS NOT NULL AND $3 <> 'succeeded' THEN r.error ELSE $6::jsonb END,
         progress = NULL, lease_owner = NULL, lease_token = NULL, lease_expires_at = NULL
     FROM decided WHERE r.run_id = decided.run_id
     RETURNING r.run_id, r.state

@@ -1,5 +1,5 @@
--- Whether the tick of a schedule was served: a run is under way that nobody wants stopped, one that wrote has succeeded since just before it, or
--- the fallback ran for it already, well or not (it must not run again and again).
+-- Whether the tick of a schedule was served: a run is under way that nobody wants stopped, one that wrote has succeeded
+-- since just before it, or the fallback ran for it already, well or not (it must not run again and again).
 -- $1 text  job name
 -- $2 text  the slot
 -- Returns run_id, state, trigger of the run that serves it; no row when none does.
