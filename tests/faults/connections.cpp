@@ -55,8 +55,9 @@ verdict cut_and_delay(const dose& given) {
     traffic life{in};
     proxy* const wires[] = {&in.production_wire, &in.store_wire, &in.slave_wire};
     for (int i = 0; i < rounds; ++i) {
-        if (!in.await_holder(20s)) {
-            result.violations.emplace_back("for 20 s nobody worked on anything, though messages came");
+        // A run that failed for the fourth time waits for two minutes.
+        if (!in.await_holder(150s)) {
+            result.violations.emplace_back("for 150 s nobody worked on anything, though messages came");
             break;
         }
         auto& wire = *wires[i % 3];

@@ -118,7 +118,7 @@ void proxy::work(const std::stop_token& stop) {
             const std::scoped_lock lock{mutex_};
             for (const auto& each : pairs_)
                 for (const auto* one : {&each.request, &each.reply})
-                    if (one->waiting.size() < waiting_max)
+                    if (!one->ended && one->waiting.size() < waiting_max)
                         watched.push_back({.fd = one->from, .events = POLLIN, .revents = 0});
         }
         ::poll(watched.data(), watched.size(), look_every_ms);
@@ -130,6 +130,8 @@ void proxy::work(const std::stop_token& stop) {
                 take(each, each.reply, false);
                 pass(each, each.request);
                 pass(each, each.reply);
+                for (const auto* one : {&each.request, &each.reply})
+                    if (one->ended && one->waiting.empty()) each.broken = true;
             }
             if (each.broken) reset(each);
         }
@@ -152,20 +154,19 @@ void proxy::accept_one() {
     make_quick(client);
     make_quick(server);
     pair made;
-    made.request = {.from = client, .to = server, .waiting = {}};
-    made.reply = {.from = server, .to = client, .waiting = {}};
+    made.request = {.from = client, .to = server, .waiting = {}, .ended = false};
+    made.reply = {.from = server, .to = client, .waiting = {}, .ended = false};
     pairs_.push_back(std::move(made));
 }
 
 void proxy::take(pair& both, stream& one, bool from_client) {
     std::array<char, 64UL * 1024> buffer{};
-    while (!both.broken && one.waiting.size() < waiting_max) {
+    while (!both.broken && !one.ended && one.waiting.size() < waiting_max) {
         // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): the socket does not block
         const auto got = ::recv(one.from, buffer.data(), buffer.size(), 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (got <= 0) { // one end has gone: so has the other, once it has everything
-            pass(both, one);
-            both.broken = true;
+        if (got <= 0) { // one end has gone: so will the other, once it has everything
+            one.ended = true;
             return;
         }
         const std::string_view bytes{buffer.data(), static_cast<std::size_t>(got)};

@@ -49,6 +49,7 @@ private:
         int from = -1;
         int to = -1;
         std::deque<piece> waiting;
+        bool ended = false; ///< nothing more will come
     };
     struct pair {
         stream request;

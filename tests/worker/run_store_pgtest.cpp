@@ -225,6 +225,20 @@ TEST_CASE(
     CHECK(f.store.ensure(request).what == kind::created);
 }
 
+TEST_CASE("a run that gets no more attempts serves no slot", "[worker][store]") {
+    run_store_fixture f;
+    const auto run = f.store.accept(by_message("msg_1", "jwt_1"), "w");
+    const run_request request{.job = "slave-to-prod", .trigger = "cronjob", .actor = "test", .message = {}};
+    CHECK(f.store.ensure(request).what == run_store::fallback::kind::served);
+    SECTION("it is being cancelled") { CHECK(f.store.cancel(run.run_id, {"somebody"}) == "running"); }
+    SECTION("it lost its worker for the last time") {
+        f.databases.production.run("UPDATE tidesync.run SET crashes = 2");
+        f.let_time_pass();
+        CHECK(f.store.bury_lost(10).size() == 1);
+    }
+    CHECK(f.store.ensure(request).what == run_store::fallback::kind::created);
+}
+
 TEST_CASE("many fallbacks at once make one run", "[worker][store][threads]") {
     run_store_fixture f;
     std::atomic<int> made = 0;
@@ -370,4 +384,29 @@ TEST_CASE("a job has only so many dry runs at once, and others do not count", "[
     REQUIRE(one);
     REQUIRE(f.store.end(*one, succeeded, {}, std::nullopt) == "succeeded");
     CHECK(f.store.accept(dry, "w").what == decision::created);
+}
+
+TEST_CASE("whoever holds the row of one run keeps nobody from the others", "[worker][store]") {
+    run_store_fixture f;
+    auto dry = by_person();
+    dry.dry_run = true;
+    const auto held = f.store.accept(dry, {});
+    const auto other = f.store.accept(dry, {});
+    pqxx::connection holder{f.databases.production.url()};
+    std::optional<pqxx::work> lock;
+    const auto hold = [&] {
+        lock.emplace(holder);
+        lock->exec("SELECT FROM tidesync.run WHERE run_id = '" + held.run_id + "' FOR UPDATE");
+    };
+    hold();
+    const auto claimed = f.claim("w");
+    REQUIRE(claimed);
+    CHECK(claimed->run_id == other.run_id);
+    lock.reset();
+    REQUIRE(f.claim("w"));
+    f.let_time_pass();
+    hold();
+    const auto buried = f.store.bury_lost(10);
+    REQUIRE(buried.size() == 1);
+    CHECK(buried[0].run_id == other.run_id);
 }
