@@ -100,6 +100,7 @@ public:
         run_queue queue{store_, runs_, name_, {}};
         bool cancelled = false;
         bool said_pause = false;
+        auto next_look = std::chrono::steady_clock::time_point{};
         std::string state;
         auto answered = std::chrono::steady_clock::now();
         std::optional<run_view> run;
@@ -119,7 +120,11 @@ public:
                 answered = std::chrono::steady_clock::now();
                 if (run->state != state) say_state(*run);
                 state = run->state;
-                if (!said_pause && (state == "queued" || state == "retry_wait")) said_pause = say_pause(run->job);
+                const bool waits = state == "queued" || state == "retry_wait";
+                if (waits && !run->dry_run && !said_pause && answered > next_look) { // a pause stops no dry run
+                    said_pause = say_pause(run->job);
+                    next_look = answered + std::chrono::seconds{2};
+                }
             } catch (const postgres::error&) { // the heartbeat decides how long the work itself may go on
                 if (std::chrono::steady_clock::now() - answered > store_patience) throw;
             }
@@ -161,7 +166,7 @@ private:
             if (job.name != name || job.paused_at.empty()) continue;
             bar_.finish();
             fmt::print(
-                stderr, "{} is paused by {}: {}; the run waits until `tidesync resume {}`\n", name,
+                stderr, "{} is paused by {}: {}; no attempt begins until `tidesync resume {}`\n", name,
                 printable(job.paused_by), printable(job.paused_reason), name);
             return true;
         }

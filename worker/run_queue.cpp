@@ -147,22 +147,24 @@ void run_queue::tend_runs(const std::stop_token& stop) {
     auto next_prune = clock::now();
     store_outage store_away;
     auto next_look = clock::now();
+    bool looked = true; // these two, when it was last their turn
+    bool pruned = true;
     while (!stop.stop_requested()) {
-        bool answers = turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
+        const bool buried = turn(store_away, "looking for runs without a worker", [&] { bury_runs(); });
         if (clock::now() >= next_look) {
             next_look = clock::now() + look_after_jobs_every;
-            answers = look_after_jobs(store_away) && answers;
+            looked = look_after_jobs(store_away);
         }
         if (clock::now() >= next_prune) {
             next_prune = clock::now() + std::chrono::minutes{1}; // when it fails
-            const bool pruned = turn(store_away, "forgetting old runs", [&] {
+            pruned = turn(store_away, "forgetting old runs", [&] {
                 const auto runs = store_.prune(rhythm_.days_kept, rhythm_.days_kept_dead, rows_at_once);
                 const auto entries = store_.prune_audit(rows_at_once);
                 next_prune = std::max(runs, entries) < rows_at_once ? clock::now() + prune_every : clock::now();
             });
-            answers = pruned && answers;
         }
-        if (answers) store_away.ends(); // all of it, or one refused step would begin and end an outage at every turn
+        // All of it, or one refused step would begin and end an outage again and again.
+        if (buried && looked && pruned) store_away.ends();
         turned("tend", tended_at_);
         rest(about(std::min<std::chrono::milliseconds>(store_.lease() / 6, look_at_least_every)), stop, false);
     }

@@ -25,8 +25,9 @@ public:
     /// Two, so that the beats of other runs need not wait for one that hangs.
     static constexpr std::size_t beating_connections_max = 2;
 
-    /// Of one job, not ended. They wait for nobody, so that nothing else keeps them from taking every handler.
-    static constexpr int dry_runs_max = 4;
+    /// Of one job, not ended. They wait for nobody, so that nothing else keeps them from taking every handler. One
+    /// fewer than a worker has room for, so that one that writes finds some.
+    static constexpr int dry_runs_max = 3;
 
     /// @param lease  how long a worker that fell silent keeps its run
     explicit run_store(postgres::address, std::chrono::milliseconds lease = std::chrono::seconds{30});

@@ -18,6 +18,8 @@ using clock = std::chrono::steady_clock;
 
 constexpr auto store_patience = 20s; // how long the end of a run waits for a store that is away
 
+static_assert(run_store::dry_runs_max < runner::limits{}.runs_max);
+
 /// Keeps the latest word of a job for the heartbeat and passes it on.
 class progress_keeper final : public jobs::progress_sink {
 public:

@@ -77,19 +77,20 @@ server_limits shorter_than_the_lease(server_limits limits, const jobs::run_conte
     return limits;
 }
 
-/// What a deferred constraint or trigger, or another transaction, can object to a COMMIT with. After any other error, a
-/// pooler's own or that of a server which is shut down, it may have happened: a server that waits for its standby when
-/// it is told to end has committed, and says FATAL.
-bool rolled_back_for_sure(std::string_view sqlstate) {
-    constexpr std::array<std::string_view, 9> states{"22", "23", "40", "42", "44", "P0", "55P03", "57014", "0A"};
-    return std::ranges::any_of(states, [&](std::string_view each) { return sqlstate.starts_with(each); });
+/// Whether COMMIT may have happened although it was answered with an error: by a pooler, or by a server that is being
+/// shut down (one that waits for its standby then has committed, and says FATAL) or has broken. Everything else is what
+/// a deferred constraint or trigger, or another transaction, objects with.
+bool may_have_committed(std::string_view sqlstate) {
+    if (sqlstate.empty() || sqlstate == "25P03" || sqlstate == "25P04") return true;
+    constexpr std::array<std::string_view, 5> classes{"08", "53", "57", "58", "XX"};
+    return sqlstate != "57014" && std::ranges::find(classes, sqlstate.substr(0, 2)) != classes.end();
 }
 
 void commit(pqxx::work& transaction) {
     try {
         postgres::named(side, "committing", [&] { transaction.commit(); });
     } catch (postgres::error& e) {
-        e.in_doubt = e.in_doubt || !rolled_back_for_sure(e.sqlstate());
+        e.in_doubt = e.in_doubt || may_have_committed(e.sqlstate());
         throw;
     }
 }

@@ -123,8 +123,8 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
                 .after = 1s,
                 .why =
                     {failure_code::unreachable, e.what(),
-                     "COMMIT was not answered: before anything else is done, or the run told as dead, its receipt is "
-                     "read"},
+                     "this leaves open whether COMMIT happened: before anything else is done, or the run told as dead, "
+                     "its receipt is read"},
                 .in_doubt = true};
         else if (run.stop.stop_requested())
             result.how = jobs::give_up{

@@ -96,6 +96,8 @@ TEST_CASE("only what surely rolls back is no doubt about a COMMIT", "[jobs][fenc
          {"P0001", false},
          {"55P03", false},
          {"57014", false},
+         {"21000", false},
+         {"TS001", false},
          {"08P01", true},
          {"57P01", true},
          {"53300", true},

@@ -123,28 +123,38 @@ TEST_CASE("a dead run is made up for by a new one, once a worker is there", "[wo
 TEST_CASE("one dry run too many is refused to everybody, and none is made", "[worker][commands]") {
     const fixture f;
     const serving worker{f.environment};
-    f.databases.production.run("INSERT INTO tidesync.run (job, state, trigger, actor, dry_run, run_after, deadline_at) "
-                               "SELECT 'slave-to-prod', 'queued', 'manual', 'test', true, now() + interval '1 hour', "
-                               "now() + interval '1 day' FROM generate_series(1, 4)");
+    const auto add = [&](int count) {
+        f.databases.production.run(
+            "INSERT INTO tidesync.run (job, state, trigger, actor, dry_run, run_after, deadline_at) "
+            "SELECT 'slave-to-prod', 'queued', 'manual', 'test', true, now() + interval '1 hour', "
+            "now() + interval '1 day' FROM generate_series(1, " +
+            std::to_string(count) + ")");
+    };
+    add(3);
     const auto person = worker.as_person("POST", sync_route, R"({"dry_run": true})");
     CHECK(person.status == 429);
     CHECK(person.headers.contains("retry-after"));
-    CHECK(contains(person.body, "4 dry runs of slave-to-prod have not ended yet"));
+    CHECK(contains(person.body, "3 dry runs of slave-to-prod have not ended yet"));
     const auto queue = worker.deliver({.body = R"({"dry_run": true})"});
     CHECK(queue.status == 429);
     CHECK_FALSE(queue.headers.contains("retry-after")); // QStash has more patience than that
     const auto command = f.tell({"run", "slave-to-prod", "--dry-run", "--json"});
     CHECK(command.status == 3);
     CHECK(nlohmann::json::parse(command.out).at("error").at("code") == "too_many_requests");
-    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "4");
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == "3");
     CHECK(worker.deliver({.id = "msg_2", .jti = "jwt_2"}).status == 200);
 
     f.databases.production.run("UPDATE tidesync.run SET cancel_requested_at = now(), cancelled_by = 'x', "
                                "state = 'cancelled', finished_at = now() WHERE run_id IN "
                                "(SELECT run_id FROM tidesync.run WHERE dry_run LIMIT 1)");
     const auto cancelled = f.value("SELECT run_id FROM tidesync.run WHERE state = 'cancelled'");
+    add(1);
     const auto again = worker.as_person("POST", "/api/runs/" + cancelled + "/retry");
-    CHECK((again.status == 200 || again.status == 202));
+    CHECK(again.status == 429);
+    CHECK(again.headers.contains("retry-after"));
+    const auto retried = f.tell({"runs", "retry", cancelled, "--json"});
+    CHECK(retried.status == 3);
+    CHECK(nlohmann::json::parse(retried.out).at("error").at("code") == "too_many_requests");
 }
 
 TEST_CASE("a run in doubt that is cancelled is looked at first, says the command", "[worker][commands]") {
@@ -196,7 +206,7 @@ TEST_CASE("whoever waits for a run learns that its job was paused meanwhile", "[
     };
     REQUIRE(says("waits in line already"));
     REQUIRE(f.tell({"pause", "slave-to-prod", "--reason", "release"}).status == 0);
-    CHECK(says("the run waits until `tidesync resume slave-to-prod`"));
+    CHECK(says("no attempt begins until `tidesync resume slave-to-prod`"));
     command.signal(SIGINT);
     CHECK(command.wait(10s) == 3);
 }

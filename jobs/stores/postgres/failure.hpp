@@ -21,7 +21,7 @@ public:
     [[nodiscard]] const std::string& side() const noexcept { return side_; }
     [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
 
-    /// The connection broke while COMMIT was under way: it may or may not have happened.
+    /// COMMIT was not answered, or with an error that leaves it open: it may or may not have happened.
     bool in_doubt = false;
 
 private:

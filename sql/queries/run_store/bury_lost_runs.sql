@@ -28,6 +28,6 @@ WITH lost AS (
             'hint', 'its log says why, or the system''s: was it killed, was memory short?') END,
         progress = NULL, lease_owner = NULL, lease_token = NULL, lease_expires_at = NULL
     FROM lost WHERE r.run_id = lost.run_id
-    RETURNING r.run_id, r.job, r.state, r.crashes, r.dry_run, r.error ->> 'message' AS message, lost.lease_owner
+    RETURNING r.run_id, r.job, r.state, r.crashes, r.dry_run, coalesce(r.error ->> 'message', '') AS message, lost.lease_owner
 )
 SELECT run_id, job, state, lease_owner, crashes, dry_run, message FROM buried;

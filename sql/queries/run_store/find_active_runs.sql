@@ -9,5 +9,5 @@ SELECT
      WHERE job = $1 AND state IN ('running', 'retry_wait') AND NOT dry_run
        AND (cancel_requested_at IS NOT NULL OR end_due IS NOT NULL)) AS stopping,
     (SELECT run_id FROM tidesync.run WHERE job = $1 AND state = 'queued' AND NOT dry_run) AS in_line,
-    (SELECT count(*)::int FROM tidesync.run
-     WHERE job = $1 AND state IN ('queued', 'running', 'retry_wait') AND dry_run) AS dry_runs;
+    (SELECT count(*)::int FROM tidesync.run WHERE job = $1 AND state IN ('queued', 'retry_wait') AND dry_run)
+        + (SELECT count(*)::int FROM tidesync.run WHERE job = $1 AND state = 'running' AND dry_run) AS dry_runs; -- an index each
