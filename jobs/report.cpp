@@ -70,14 +70,15 @@ bool report::in_step() const {
 }
 
 void to_json(nlohmann::ordered_json& json, const table_report& table) {
-    json = {{"name", table.name},       {"total", table.total},         {"inserted", table.inserted},
-            {"updated", table.updated}, {"unchanged", table.unchanged}, {"deleted", table.deleted},
-            {"missing", table.missing}, {"different", table.different}, {"extra", table.extra},
-            {"bytes", table.bytes},     {"took_ms", table.took.count()}};
+    json = {{"name", table.name},         {"strategy", table.strategy}, {"total", table.total},
+            {"inserted", table.inserted}, {"updated", table.updated},   {"unchanged", table.unchanged},
+            {"deleted", table.deleted},   {"missing", table.missing},   {"different", table.different},
+            {"extra", table.extra},       {"bytes", table.bytes},       {"took_ms", table.took.count()}};
 }
 
 void from_json(const nlohmann::json& json, table_report& table) {
     json.at("name").get_to(table.name);
+    table.strategy = json.value("strategy", std::string{});
     json.at("total").get_to(table.total);
     json.at("inserted").get_to(table.inserted);
     json.at("updated").get_to(table.updated);

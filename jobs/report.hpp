@@ -11,6 +11,7 @@ namespace tidesync::jobs {
 /// What happened to one table (or prefix, or collection). All counts are rows.
 struct table_report {
     std::string name;
+    std::string strategy{}; ///< how the job went about it, in its own words; empty for jobs with one way only
     std::int64_t total = 0; ///< rows on the source, at the snapshot
     std::int64_t inserted = 0;
     std::int64_t updated = 0;

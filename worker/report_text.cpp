@@ -3,6 +3,7 @@
 #include "worker/printable.hpp"
 #include "worker/text_table.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -46,10 +47,14 @@ std::string status_of(const delivery_alarm& alarm) {
 
 std::string sync_table(const jobs::report& report) {
     std::vector<cells> lines{{"table", "rows", "inserted", "updated", "unchanged", "time"}};
+    const bool strategies =
+        std::ranges::any_of(report.tables, [](const auto& table) { return !table.strategy.empty(); });
+    if (strategies) lines.front().emplace_back("strategy");
     const auto add = [&](const std::string& name, const jobs::table_report& table) {
         lines.push_back(
             {name, grouped(table.total), grouped(table.inserted), grouped(table.updated), grouped(table.unchanged),
              seconds(table.took)});
+        if (strategies) lines.back().push_back(table.strategy);
     };
     for (const auto& table : report.tables) add(table.name, table);
     add("all", report.totals());

@@ -2,8 +2,9 @@
 
 #include "jobs/job.hpp"
 #include "jobs/slave_to_prod/plan.hpp"
+#include "jobs/slave_to_prod/read_statements.hpp"
+#include "jobs/slave_to_prod/sides.hpp"
 #include "jobs/slave_to_prod/stage.hpp"
-#include "jobs/slave_to_prod/statements.hpp"
 
 #include <optional>
 #include <vector>
@@ -20,19 +21,18 @@ namespace tidesync::slave_to_prod {
 [[nodiscard]] std::optional<jobs::report>
 fence_off(const postgres::address& production, const server_limits&, const jobs::run_context&);
 
-/// Raised inside the transaction, which then rolls back: a newer run has passed the fence, staged rows are not what was
-/// sent, keys do not tell rows apart, or rows did not land as they were sent.
-struct refused_to_apply {
-    jobs::outcome how;
-};
-
-/// Brings production in step with the staged rows in one transaction: fence, insert what is new, update what differs,
-/// sequences, receipt, COMMIT. All or nothing.
+/// Brings production in step with what was prepared in one transaction: fence, rows that are loaded, rows that are
+/// inserted and updated, proof that they are there as the slave has them, sequences, receipt, COMMIT. All or nothing.
+///
+/// What another transaction was in the way of (a lock, a deadlock, rows that changed in the same moment) is tried again
+/// here, a few times and after a pause, as a whole: what was staged still holds.
+/// @param tables  one for each of the plan
+/// @param slave   for loads
 /// @param report  counts per table are filled in before COMMIT; its JSON is the receipt
 /// @throws postgres::error  `in_doubt` when the answer to COMMIT was lost: ask find_receipt
 /// @throws refused_to_apply
 void apply(
-    const postgres::address& production, const plan&, const std::vector<staged_table>&, const server_limits&,
-    const jobs::run_context&, jobs::report& report);
+    const postgres::address& production, const plan&, const std::vector<prepared_table>& tables, slave_sessions& slave,
+    const server_limits&, const jobs::run_context&, jobs::report& report);
 
 } // namespace tidesync::slave_to_prod

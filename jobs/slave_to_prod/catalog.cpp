@@ -20,6 +20,14 @@ image_kind image_of(const std::string& word) {
     return word == "send" ? image_kind::send : image_kind::text;
 }
 
+parking_kind parking_of(const std::string& word) {
+    if (word == "number") return parking_kind::number;
+    if (word == "text") return parking_kind::text;
+    if (word == "time") return parking_kind::time;
+    if (word == "uuid") return parking_kind::uuid;
+    return word == "range" ? parking_kind::range : parking_kind::none;
+}
+
 void read_columns(pqxx::transaction_base& transaction, catalog& into) {
     for (const auto& row : postgres::query(transaction, sql::read_columns.text)) {
         const table_name name{row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()};
@@ -44,7 +52,20 @@ void read_columns(pqxx::transaction_base& transaction, catalog& into) {
             .has_binary_form = row["has_binary_form"].as<bool>(),
             .equality = text_or_empty(row, "equality"),
             .key_hashes_raw = row["key_hashes_raw"].as<bool>(),
+            .parking = parking_of(text_or_empty(row, "parking")),
+            .referred = row["referred"].as<bool>(),
+            .integer = row["integer"].as<bool>(),
         });
+    }
+}
+
+void read_tables(pqxx::transaction_base& transaction, catalog& into) {
+    for (const auto& row : postgres::query(transaction, sql::read_tables.text)) {
+        const auto table =
+            into.relations.find({row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()});
+        if (table == into.relations.end()) continue;
+        table->second.bytes = row["bytes"].as<std::int64_t>();
+        table->second.rows_have_places = row["rows_have_places"].as<bool>();
     }
 }
 
@@ -59,6 +80,20 @@ void read_keys(pqxx::transaction_base& transaction, catalog& into) {
             .immediate = row["immediate"].as<bool>(),
             .columns = nlohmann::json::parse(row["columns"].as<std::string>()).get<std::vector<std::string>>(),
             .operators = nlohmann::json::parse(row["operators"].as<std::string>()).get<std::vector<std::string>>(),
+        });
+    }
+}
+
+void read_rivals(pqxx::transaction_base& transaction, catalog& into) {
+    for (const auto& row : postgres::query(transaction, sql::read_rivals.text)) {
+        const auto table =
+            into.relations.find({row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()});
+        if (table == into.relations.end()) continue;
+        table->second.rivals.push_back({
+            .index = row["index_name"].as<std::string>(),
+            .excludes = row["excludes"].as<bool>(),
+            .nulls_distinct = row["nulls_distinct"].as<bool>(),
+            .columns = nlohmann::json::parse(row["columns"].as<std::string>()).get<std::vector<std::string>>(),
         });
     }
 }
@@ -105,7 +140,9 @@ catalog read_catalog(pqxx::transaction_base& transaction) {
     result.encoding = side[0]["encoding"].as<std::string>();
     result.in_recovery = side[0]["in_recovery"].as<bool>();
     read_columns(transaction, result);
+    read_tables(transaction, result);
     read_keys(transaction, result);
+    read_rivals(transaction, result);
     read_rewriters(transaction, result);
     read_relations_between(transaction, result);
     return result;

@@ -26,6 +26,9 @@ struct table_name {
 /// How a value becomes something whose hash differs whenever the stored value does; see read_columns.sql.
 enum class image_kind { raw, send, text };
 
+/// What a value can be set aside as while two rows swap theirs; see read_columns.sql.
+enum class parking_kind { none, number, text, time, uuid, range };
+
 struct column {
     std::string name;
     std::string type;      ///< without length or precision; qualified outside pg_catalog
@@ -40,6 +43,9 @@ struct column {
     bool has_binary_form = true;
     std::string equality;        ///< the type's own, qualified like unique_key::operators; empty when it has none
     bool key_hashes_raw = false; ///< a hash of the value itself follows equality, on any server
+    parking_kind parking = parking_kind::none;
+    bool referred = false; ///< by a foreign key, from this table or to it
+    bool integer = false;  ///< smallint, integer or bigint, or a domain over one
 };
 
 struct unique_key {
@@ -50,16 +56,27 @@ struct unique_key {
     std::vector<std::string> operators; ///< equality of each column, qualified: `OPERATOR(pg_catalog.=)`
 };
 
+/// A unique index or exclusion constraint: what two rows cannot have in common.
+struct rival {
+    std::string index;
+    bool excludes = false;      ///< an exclusion constraint
+    bool nulls_distinct = true; ///< two nulls have nothing in common
+    std::vector<std::string> columns;
+};
+
 struct relation {
     table_name name;
     bool partitioned = false;
     std::int64_t estimated_rows = 0;
+    std::int64_t bytes = 0;       ///< with TOAST and partitions
+    bool rows_have_places = true; ///< ctid tells them apart within a snapshot
     bool may_use_schema = true;
     bool may_select = false;
     bool may_write = false; ///< INSERT and UPDATE
     std::vector<column> columns;
     std::vector<unique_key> keys; ///< primary key first
-    std::string rewriters;        ///< triggers and rules that may change or drop a row on its way in; empty for none
+    std::vector<rival> rivals;
+    std::string rewriters; ///< triggers and rules that may change or drop a row that is written; empty for none
 
     [[nodiscard]] const column* find(const std::string& column_name) const;
 };

@@ -18,11 +18,12 @@ bool is_selected(const table_name& name, const table_rules& rules) {
     return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);
 }
 
-/// How many characters fit into a varchar.
-std::size_t length_max(const column& varchar) {
-    const auto open = varchar.full_type.find('(');
-    if (open == std::string::npos) return std::string::npos;
-    return std::stoul(varchar.full_type.substr(open + 1));
+/// How many characters fit into a varchar or char.
+std::size_t length_max(const column& text) {
+    for (const std::string_view type : {"character varying(", "character("})
+        if (const auto at = text.full_type.find(type); at != std::string::npos)
+            return std::stoul(text.full_type.substr(at + type.size()));
+    return std::string::npos;
 }
 
 /// Same type, and every value of the slave fits as it is.
@@ -41,6 +42,26 @@ const unique_key* with_columns(const std::vector<unique_key>& keys, std::vector<
         if (sorted == columns) return &key;
     }
     return nullptr;
+}
+
+/// A value of the column that no other row has, for a moment; empty when none is known. CHECK constraints may object.
+std::string parking_for(const rival& rival, const column& column) {
+    if (!column.not_null && rival.nulls_distinct) return "NULL";
+    switch (column.parking) {
+    case parking_kind::number:
+        return fmt::format("{} + {}", highest_value, row_number);
+    case parking_kind::time:
+        return fmt::format("{} + {} * interval '1 day'", highest_value, row_number);
+    case parking_kind::text:
+        return fmt::format("left(gen_random_uuid()::text, {})", std::min<std::size_t>(length_max(column), 36));
+    case parking_kind::uuid:
+        return "gen_random_uuid()";
+    case parking_kind::range:
+        return rival.excludes ? "'empty'" : "";
+    case parking_kind::none:
+        break;
+    }
+    return {};
 }
 
 /// Settles one table; what is wrong with it goes to `plan.problems`.
@@ -62,11 +83,14 @@ public:
         result_.partitioned_on_slave = slave_.partitioned;
         result_.partitioned_on_production = production_.partitioned;
         result_.estimated_rows = slave_.estimated_rows;
+        result_.bytes = slave_.bytes;
+        result_.rows_have_places = slave_.rows_have_places;
         result_.rewriters = production_.rewriters;
         check_privileges();
         choose_columns();
         choose_key();
         if (plan_.problems.size() != problems_before) return std::nullopt;
+        add_rivals();
         return std::move(result_);
     }
 
@@ -126,7 +150,8 @@ private:
                  .image = ours->image,
                  .send_function = ours->send_function,
                  .identity_always = ours->identity_always,
-                 .key_hashes_raw = ours->key_hashes_raw});
+                 .key_hashes_raw = ours->key_hashes_raw,
+                 .integer = ours->integer});
         }
         for (const auto& ours : production_.columns)
             if (slave_.find(ours.name) == nullptr && ours.not_null && !ours.has_default && !ours.generated)
@@ -198,6 +223,27 @@ private:
         return operators;
     }
 
+    void add_rivals() {
+        for (const auto& rival : production_.rivals) {
+            planned_rival planned;
+            planned.index = rival.index;
+            for (const auto& name : rival.columns)
+                if (is_synced(name)) planned.columns.push_back(name);
+            // Rows with equal keys are one row, and columns that are not synced stay as they are.
+            const auto is_key = [&](const auto& name) {
+                return std::ranges::find(result_.key, name) != result_.key.end();
+            };
+            if (std::ranges::all_of(planned.columns, is_key)) continue;
+            for (const auto& name : planned.columns) {
+                const auto& column = *production_.find(name);
+                if (is_key(name) || column.referred || column.identity_always || !planned.parked.empty()) continue;
+                planned.parking = parking_for(rival, column);
+                if (!planned.parking.empty()) planned.parked = name;
+            }
+            result_.rivals.push_back(std::move(planned));
+        }
+    }
+
     const relation& slave_;
     const relation& production_;
     const table_rules& rules_;
@@ -252,6 +298,7 @@ void sort_by_foreign_keys(plan& plan, const catalog& production) {
         placed.insert(next->name);
         if (in_one_circle(next->name, next->name)) in_circle.push_back(next->name.text());
         sorted.push_back(*next);
+        sorted.back().parents = ancestors.at(next->name);
     }
     plan.tables = std::move(sorted);
     if (in_circle.empty()) return;

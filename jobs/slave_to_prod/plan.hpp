@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,20 @@ struct planned_column {
     std::string send_function;
     bool identity_always = false;
     bool key_hashes_raw = false;
+    bool integer = false; ///< smallint, integer or bigint
 };
+
+/// What two rows of a table cannot have in common besides the key, and how they can swap it all the same.
+struct planned_rival {
+    std::string index;
+    std::vector<std::string> columns; ///< synced ones
+    std::string parked;               ///< the one of them that is set aside meanwhile; empty when none can be
+    std::string parking;              ///< as what: an expression over the two names below
+};
+
+/// Names no column is likely to have: of a row's number among those set aside, and of the column's highest value.
+inline constexpr std::string_view row_number = R"("tidesync row number")";
+inline constexpr std::string_view highest_value = R"("tidesync highest value")";
 
 /// One table, ready to be synced. Columns are those that both sides have and that production does not compute.
 struct table_plan {
@@ -33,6 +47,8 @@ struct table_plan {
     bool partitioned_on_slave = false;
     bool partitioned_on_production = false;
     std::int64_t estimated_rows = 0;
+    std::int64_t bytes = 0;       ///< on the slave, with TOAST
+    bool rows_have_places = true; ///< on the slave: ctid tells rows apart within a snapshot
     std::vector<planned_column> columns;
     std::vector<std::string> key;
     std::vector<std::string> key_operators; ///< one per key column
@@ -41,6 +57,8 @@ struct table_plan {
     bool key_unique_on_slave = false;       ///< false: staged rows are checked for doubles
     copy_format format = copy_format::binary;
     std::string rewriters; ///< what may change or drop rows on their way in; then the outcome is looked at again
+    std::vector<planned_rival> rivals;
+    std::set<table_name> parents;    ///< planned tables that it refers to, and those they refer to
     std::vector<sequence> sequences; ///< those of production that feed one of its columns
 };
 

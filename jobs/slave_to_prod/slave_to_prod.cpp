@@ -2,13 +2,16 @@
 
 #include "jobs/failpoint.hpp"
 #include "jobs/slave_to_prod/apply.hpp"
-#include "jobs/slave_to_prod/compare.hpp"
+#include "jobs/slave_to_prod/landing.hpp"
+#include "jobs/slave_to_prod/prepare.hpp"
+#include "jobs/slave_to_prod/sides.hpp"
 #include "jobs/slave_to_prod/stage.hpp"
-#include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
 
 namespace tidesync::slave_to_prod {
 
@@ -53,38 +56,8 @@ private:
     std::chrono::steady_clock::time_point start_;
 };
 
-/// Reads one state of the slave: its catalog, and through `session` its rows.
-struct slave_reader {
-    catalog tables;
-    postgres::copy_session session;
-};
-
-slave_reader open_slave(const settings& settings, const jobs::run_context& run) {
-    return postgres::named("slave", "reading the catalog", [&] {
-        auto connection = postgres::connect(settings.slave, "slave");
-        pqxx::work exporter{connection};
-        exporter.exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " + set_limits(settings.limits));
-        auto tables = read_catalog(exporter);
-        const auto snapshot = exporter.exec("SELECT pg_export_snapshot()")[0][0].as<std::string>();
-        slave_reader reader{std::move(tables), {settings.slave, "slave", run.stop, patience(settings.limits)}};
-        // From here on the session holds the snapshot. The exporter must not stay: a standby ends idle transactions
-        // that are in the way of its replay.
-        reader.session.execute(begin_reading(settings.limits, snapshot), "opening the snapshot");
-        return reader;
-    });
-}
-
-catalog read_production(const settings& settings) {
-    return postgres::named("production", "reading the catalog", [&] {
-        auto connection = postgres::connect(settings.production, "production");
-        pqxx::work transaction{connection};
-        transaction.exec(set_limits(settings.limits));
-        return read_catalog(transaction);
-    });
-}
-
 plan plan_or_refuse(const catalog& slave, const settings& settings, plan_for purpose, jobs::report& report) {
-    auto plan = make_plan(slave, read_production(settings), settings.rules, purpose);
+    auto plan = make_plan(slave, read_production(settings.production, settings.limits), settings.rules, purpose);
     report.warnings = plan.warnings;
     if (!plan.problems.empty()) throw plan_refused{plan.problems};
     return plan;
@@ -176,26 +149,26 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
     }
     phase_clock phases{run, report};
     phases.enter("plan");
-    auto slave = open_slave(settings_, run);
+    auto slave = open_slave(settings_.slave, settings_.limits, run);
     const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::writing, report);
-
     jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
+
+    phases.enter("compare");
+    std::optional production{open_production(settings_.production, settings_.limits, run)};
+    auto tables = survey(plan, slave.sessions, *production, run, report);
+
     phases.enter("stage");
-    staging_area staging{settings_.production, run.lease_token, settings_.limits, report.warnings};
-    const auto staged = staging.fill(plan, slave.session, run);
-    slave.session.execute("COMMIT", "closing the snapshot");
-    for (std::size_t i = 0; i < staged.size(); ++i) {
-        jobs::table_report table;
-        table.name = plan.tables[i].name.text();
-        table.total = staged[i].rows;
-        table.bytes = staged[i].bytes;
-        table.took = staged[i].took;
-        report.tables.push_back(std::move(table));
+    staging_area staging{settings_.production, run, settings_.limits, report.warnings};
+    prepare(plan, tables, slave.sessions, *production, staging, run, report);
+    production.reset(); // nothing of production is held any more until it is written
+    if (std::ranges::none_of(tables, [](const auto& table) { return table.how == strategy::load; })) {
+        slave.sessions.words.execute("COMMIT", "closing the snapshot");
+        slave.sessions.rows.execute("COMMIT", "closing the snapshot");
     }
 
     phases.enter("apply");
     try {
-        apply(settings_.production, plan, staged, settings_.limits, run, report);
+        apply(settings_.production, plan, tables, slave.sessions, settings_.limits, run, report);
     } catch (const postgres::error& e) {
         if (!e.in_doubt || !has_receipt(settings_.production, run.run_id)) throw;
     }
@@ -204,15 +177,14 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
 void slave_to_prod::compare_all(const jobs::run_context& run, jobs::report& report) {
     phase_clock phases{run, report};
     phases.enter("plan");
-    auto slave = open_slave(settings_, run);
+    auto slave = open_slave(settings_.slave, settings_.limits, run);
     const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::comparing, report);
-    postgres::copy_session production{settings_.production, "production", run.stop, patience(settings_.limits)};
-    production.execute(begin_reading(settings_.limits, ""), "opening a snapshot");
+    auto production = open_production(settings_.production, settings_.limits, run);
 
     phases.enter("compare");
     for (const auto& table : plan.tables) {
         run.progress->rows(table.name.text(), 0, table.estimated_rows);
-        report.tables.push_back(compare(table, plan.portable_hashes, slave.session, production));
+        report.tables.push_back(compare(table, plan.portable_hashes, slave.sessions.words, production));
         run.progress->rows(table.name.text(), report.tables.back().total, report.tables.back().total);
     }
 }

@@ -2,7 +2,7 @@
 
 #include "jobs/job.hpp"
 #include "jobs/slave_to_prod/plan.hpp"
-#include "jobs/slave_to_prod/statements.hpp"
+#include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/stores/postgres/address.hpp"
 
 #include <functional>

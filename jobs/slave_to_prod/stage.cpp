@@ -1,8 +1,10 @@
 #include "jobs/slave_to_prod/stage.hpp"
 
+#include "jobs/slave_to_prod/write_statements.hpp"
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <sql/slave_to_prod.hpp>
 
@@ -10,63 +12,120 @@ namespace tidesync::slave_to_prod {
 
 namespace {
 
-constexpr std::string_view side = "production";
+constexpr std::string_view production_side = "production";
 
-std::chrono::milliseconds since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-}
+// Some 250 KB of SQL, and few enough that a slow link does not stand idle for long between two batches.
+constexpr std::size_t batch_rows = 16 * 1024;
 
 } // namespace
 
 staging_area::staging_area(
-    const postgres::address& production, std::int64_t lease_token, server_limits limits,
+    const postgres::address& production, const jobs::run_context& run, server_limits limits,
     std::vector<std::string>& warnings)
     : production_{production}
-    , lease_token_{lease_token}
+    , run_{run}
     , limits_{limits} {
     drop_left_overs(warnings);
 }
 
 staging_area::~staging_area() {
+    writer_.reset(); // it may hold a table
     try {
         drop(made_, limits_);
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the next run drops what is left
     }
 }
 
-std::vector<staged_table>
-staging_area::fill(const plan& plan, postgres::copy_session& reader, const jobs::run_context& run) {
-    postgres::copy_session writer{production_, side, run.stop, patience(limits_)};
-    std::vector<staged_table> result;
-    for (const auto& table : plan.tables) {
-        const auto start = std::chrono::steady_clock::now();
-        const auto name = table.name.text();
-        const auto staging = staging_name(lease_token_, result.size());
-        run.progress->rows(name, 0, table.estimated_rows);
-
-        const auto preparing = fmt::format("making a staging table for {}", name);
-        writer.execute("BEGIN; " + set_limits(limits_) + create_staging(table, staging) + "; COMMIT", preparing);
-        made_.push_back(staging);
-        writer.execute("BEGIN; " + set_limits(limits_) + pin_text_output(), preparing);
-        const auto moved =
-            reader.relay(copy_out(table), writer, copy_in(table, staging), name, [&](const auto& so_far) {
-                run.progress->rows(name, so_far.rows, table.estimated_rows);
-            });
-        // Without statistics the planner takes a staging table for tiny and loops over it.
-        writer.execute(
-            fmt::format("ANALYZE {}; COMMIT", staging.sql()), fmt::format("analysing the staged rows of {}", name));
-        result.push_back({staging, moved.rows, moved.bytes, since(start)});
-    }
+prepared_table staging_area::stage_whole(const table_plan& table, postgres::session& slave, const fingerprint& found) {
+    prepared_table result{.how = strategy::whole, .staging = make_table(table), .wanted = found};
+    result.bytes = copy(table, result.staging, slave, copy_out(table)).bytes;
+    analyse(table, result.staging);
     return result;
 }
 
+staging_area::picker::picker(staging_area& area, const table_plan& table, postgres::session& slave)
+    : area_{area}
+    , table_{table}
+    , slave_{slave} {
+    result_.how = strategy::rows;
+    result_.staging = area_.make_table(table);
+}
+
+void staging_area::picker::want(const wanted_row& row) {
+    result_.wanted.add(row.word);
+    places_.push_back(row.place);
+    if (places_.size() >= batch_rows) fetch();
+}
+
+prepared_table staging_area::picker::finish() {
+    fetch();
+    area_.analyse(table_, result_.staging);
+    return result_;
+}
+
+void staging_area::picker::fetch() {
+    std::ranges::sort(places_); // by partition, then as they lie
+    for (auto first = places_.begin(); first != places_.end();) {
+        const auto last =
+            std::find_if(first, places_.end(), [&](const row_place& place) { return place.table != first->table; });
+        fetch_from(partition_name(first->table), {first, last});
+        first = last;
+    }
+    places_.clear();
+}
+
+void staging_area::picker::fetch_from(const std::string& partition, std::span<const row_place> places) {
+    result_.bytes += area_.copy(table_, result_.staging, slave_, copy_out_at(table_, partition, places)).bytes;
+}
+
+const std::string& staging_area::picker::partition_name(std::uint32_t oid) {
+    auto& name = partitions_[oid];
+    if (oid != 0 && name.empty())
+        name =
+            slave_.query("SELECT $1::oid::regclass::text", "naming a partition", {std::to_string(oid)})[0][0].value();
+    return name;
+}
+
+postgres::session& staging_area::writer() {
+    if (!writer_) writer_.emplace(production_, production_side, run_.stop, patience(limits_));
+    return *writer_;
+}
+
+table_name staging_area::make_table(const table_plan& table) {
+    auto staging = staging_name(run_.lease_token, made_.size());
+    writer().execute(
+        "BEGIN; " + set_limits(limits_) + create_staging(table, staging) + "; COMMIT",
+        fmt::format("making a staging table for {}", table.name.text()));
+    made_.push_back(staging);
+    return staging;
+}
+
+postgres::session::counts staging_area::copy(
+    const table_plan& table, const table_name& into, postgres::session& slave, const std::string& copy_out) {
+    const auto name = table.name.text();
+    const auto staging = fmt::format("staging {}", name);
+    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), staging);
+    const auto moved = slave.relay(
+        {.out = copy_out, .in = copy_in(table, into), .reading = fmt::format("reading {}", name), .writing = staging},
+        writer(), [&](const auto& so_far) { run_.progress->rows(name, so_far.rows, table.estimated_rows); });
+    writer().execute("COMMIT", staging);
+    return moved;
+}
+
+void staging_area::analyse(const table_plan& table, const table_name& staging) {
+    // Without statistics the planner takes a staging table for tiny and loops over it.
+    writer().execute(
+        "BEGIN; " + set_limits(limits_) + fmt::format("ANALYZE {}; COMMIT", staging.sql()),
+        fmt::format("analysing the staged rows of {}", table.name.text()));
+}
+
 void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
-    const auto old = postgres::named(side, "looking for staging tables of earlier runs", [&] {
-        auto connection = postgres::connect(production_, side);
+    const auto old = postgres::named(production_side, "looking for staging tables of earlier runs", [&] {
+        auto connection = postgres::connect(production_, production_side);
         pqxx::work transaction{connection};
         std::vector<table_name> found;
         for (const auto& row :
-             postgres::query(transaction, sql::find_old_staging.text, std::string{staging_prefix}, lease_token_))
+             postgres::query(transaction, sql::find_old_staging.text, std::string{staging_prefix}, run_.lease_token))
             found.push_back({"tidesync_staging", row["relname"].as<std::string>()});
         return found;
     });
@@ -75,7 +134,7 @@ void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
     hurried.lock = std::min(hurried.lock, std::chrono::seconds{1});
     for (const auto& table : old) {
         try {
-            postgres::named(side, fmt::format("dropping {}", table.text()), [&] { drop({table}, hurried); });
+            postgres::named(production_side, fmt::format("dropping {}", table.text()), [&] { drop({table}, hurried); });
         } catch (const postgres::error& e) {
             warnings.push_back(
                 fmt::format("a staging table of an earlier run is left, and a later run will drop it: {}", e.what()));
@@ -85,7 +144,7 @@ void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
 
 void staging_area::drop(const std::vector<table_name>& tables, const server_limits& limits) {
     if (tables.empty()) return;
-    auto connection = postgres::connect(production_, side);
+    auto connection = postgres::connect(production_, production_side);
     for (const auto& table : tables) {
         pqxx::work transaction{connection};
         transaction.exec(set_limits(limits) + "DROP TABLE IF EXISTS " + table.sql());

@@ -105,10 +105,13 @@ TEST_CASE("an enum label that production lacks is refused without showing it", "
     f.both.slave.run("CREATE TYPE mood AS ENUM ('ok', 'CANARY'); CREATE TABLE t (id int PRIMARY KEY, m mood); "
                      "INSERT INTO t VALUES (1, 'CANARY')");
     f.both.production.run("CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m mood)");
-    const auto said = ending(f.sync());
-    CHECK(lacking(said, {"give_up data_refused: production: staging public.t", "enum"}) == none);
-    CHECK(said.find("CANARY") == std::string::npos);
-    CHECK(f.staging() == none);
+    for (const auto* activity : {"loading", "staging"}) {
+        const auto said = ending(f.sync());
+        CHECK(lacking(said, {"give_up data_refused: production: ", activity, "public.t", "enum"}) == none);
+        CHECK(said.find("CANARY") == std::string::npos);
+        CHECK(f.staging() == none);
+        f.both.production.run("INSERT INTO t VALUES (2, 'ok') ON CONFLICT DO NOTHING"); // not empty the second time
+    }
 }
 
 TEST_CASE("a run that is told to stop while it reads ends soon and leaves nothing", "[jobs][stop]") {
@@ -234,25 +237,48 @@ TEST_CASE("a slave that goes away while it is read is tried again later", "[jobs
     sync_fixture f;
     f.both.run_on_both(three_tables);
     f.both.slave.run(their_rows);
+    f.both.production.run(our_rows);
+    bool staging = false;
+    f.progress.on_phase = [&](std::string_view phase) { staging = phase == "stage"; };
     f.progress.on_rows = [&](std::string_view table, std::int64_t) {
-        if (table != "public.third") return;
+        if (!staging || table != "public.third") return;
         f.both.slave.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
             "pg_backend_pid()");
     };
     CHECK(lacking(ending(f.sync()), {"retry unreachable: slave: reading public.third"}) == none);
-    CHECK(f.both.production.value("SELECT count(*) FROM first") == "0");
+    CHECK(f.both.production.value("SELECT v FROM first") == "old");
     CHECK(f.staging() == none);
+}
+
+TEST_CASE("a slave that goes away while a table is loaded is tried again later", "[jobs][failures]") {
+    sync_fixture f;
+    f.both.run_on_both(three_tables);
+    f.both.slave.run(their_rows);
+    f.progress.on_rows = [&](std::string_view table, std::int64_t rows) {
+        if (table != "public.second" || rows == 0) return; // it has begun to arrive
+        f.both.slave.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+            "pg_backend_pid()");
+    };
+    CHECK(lacking(ending(f.sync()), {"retry unreachable: slave: "}) == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM first") == "0");
 }
 
 TEST_CASE("a connection that is lost during COMMIT is told by the receipt, not guessed", "[jobs][failures]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
     f.both.slave.run("INSERT INTO t VALUES (1)");
+    // What is deferred happens before COMMIT, except what that defers once more.
     f.both.production.run(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END'; "
+        "CREATE TABLE later (id int); "
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN SET CONSTRAINTS ALL DEFERRED; INSERT INTO later VALUES (1); RETURN NEW; END'; "
         "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "
-        "slow()");
+        "again(); "
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END'; "
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON later DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+        "FUNCTION slow()");
     const std::jthread killer{[&] {
         const std::string kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = "
                                  "current_database() AND query ILIKE 'commit%' "

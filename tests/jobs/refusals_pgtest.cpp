@@ -186,6 +186,8 @@ TEST_CASE("a missing privilege names the table and the GRANT", "[jobs][refusals]
     f.both.production.run("REVOKE ALL ON tidesync.fence FROM " + writer.name());
     CHECK(lacking(ending(f.sync()), {"give_up access_denied", "passing the fence tidesync.fence", "grant"}) == none);
     f.both.production.run("REVOKE ALL ON SCHEMA tidesync_staging FROM " + writer.name());
+    f.both.production.run("INSERT INTO t VALUES (1)");
+    f.both.slave.run("INSERT INTO t VALUES (9)"); // rows that have to be staged
     CHECK(lacking(ending(f.sync()), {"give_up access_denied", "tidesync_staging"}) == none);
 }
 
@@ -263,7 +265,8 @@ TEST_CASE("an address that leads nowhere says which side and what to check", "[j
 
 TEST_CASE("a production that was never migrated says so", "[jobs][refusals]") {
     sync_fixture f;
-    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    f.both.slave.run("INSERT INTO t VALUES (2)");
     f.both.production.run("DROP SCHEMA tidesync_staging");
     CHECK(lacking(ending(f.sync()), {"give_up not_set_up", "tidesync_staging", "tidesync migrate"}) == none);
     f.both.production.run("DROP TABLE tidesync.applied");

@@ -1,5 +1,6 @@
-#include "jobs/slave_to_prod/statements.hpp"
-
+#include "jobs/slave_to_prod/images.hpp"
+#include "jobs/slave_to_prod/read_statements.hpp"
+#include "jobs/slave_to_prod/write_statements.hpp"
 #include "jobs/stores/postgres/connection.hpp"
 #include "tests/catch.hpp"
 
@@ -54,7 +55,7 @@ TEST_CASE(
     CHECK(
         insert_missing(table, staging) ==
         R"(INSERT INTO "s"."T" ("id", "n", "i") OVERRIDING SYSTEM VALUE SELECT s."id", s."n", s."i" FROM "tidesync_staging"."slave_to_prod_7_0" AS s )"
-        R"(WHERE NOT EXISTS (SELECT FROM ONLY "s"."T" AS t WHERE t."id" OPERATOR(pg_catalog.=) s."id") ON CONFLICT ("id") DO NOTHING)");
+        R"(WHERE NOT EXISTS (SELECT FROM ONLY "s"."T" AS t WHERE t."id" OPERATOR(pg_catalog.=) s."id") ORDER BY s."id" ON CONFLICT ("id") DO NOTHING)");
     table.key_arbitrates = false;
     CHECK_FALSE(has(insert_missing(table, staging), "ON CONFLICT"));
 }
@@ -63,8 +64,10 @@ TEST_CASE("an update compares images, and sets neither key bytes nor fixed ident
     auto table = example();
     CHECK(
         update_different(table, staging) ==
-        R"(UPDATE ONLY "s"."T" AS t SET "n" = s."n" FROM "tidesync_staging"."slave_to_prod_7_0" AS s WHERE t."id" OPERATOR(pg_catalog.=) s."id" )"
-        R"(AND ROW(t."n")::record OPERATOR(pg_catalog.*<>) ROW(s."n")::record)");
+        R"(WITH different AS MATERIALIZED (SELECT s.* FROM ONLY "s"."T" AS t JOIN "tidesync_staging"."slave_to_prod_7_0" AS s )"
+        R"(ON t."id" OPERATOR(pg_catalog.=) s."id" WHERE ROW(t."n")::record OPERATOR(pg_catalog.*<>) ROW(s."n")::record )"
+        R"(ORDER BY s."id" FOR NO KEY UPDATE OF t) UPDATE ONLY "s"."T" AS t SET "n" = s."n" FROM different AS s )"
+        R"(WHERE t."id" OPERATOR(pg_catalog.=) s."id" AND ROW(t."n")::record OPERATOR(pg_catalog.*<>) ROW(s."n")::record)");
     table.columns[0].image = image_kind::send; // equal keys may have other bytes
     CHECK(has(update_different(table, staging), R"(SET "id" = s."id", "n" = s."n")"));
     table.columns = {named("id")};
@@ -91,26 +94,45 @@ TEST_CASE("a partitioned side is read whole, any other without its heirs", "[job
     CHECK_FALSE(has(update_different(table, staging), "ONLY"));
 }
 
-TEST_CASE("hashes are taken over images, and over text where servers differ", "[jobs][statements]") {
+TEST_CASE("words are taken over images, and over text where servers differ", "[jobs][statements]") {
     auto table = example();
-    CHECK(has(copy_fingerprint(table, true, false), R"(ROW("id", pg_catalog.numeric_send("n"), "i")::record)"));
-    CHECK(has(
-        copy_fingerprint(table, true, true), R"(ROW(pg_catalog.textsend("id"::text), pg_catalog.numeric_send("n"), )"));
+    CHECK(has(row_word(table, false), R"(ROW("id", pg_catalog.numeric_send("n"), "i")::record)"));
+    CHECK(has(row_word(table, false, "t"), R"(ROW(t."id", pg_catalog.numeric_send(t."n"), t."i")::record)"));
+    CHECK(has(row_word(table, true), R"(ROW(pg_catalog.textsend("id"::text), pg_catalog.numeric_send("n"), )"));
     table.columns[1].image = image_kind::text;
-    CHECK(has(copy_fingerprint(table, true, false), R"(pg_catalog.textsend("n"::text))"));
+    CHECK(has(row_word(table, false), R"(pg_catalog.textsend("n"::text))"));
 }
 
-TEST_CASE("a key is hashed as its equality sees it, where that is the same on any server", "[jobs][statements]") {
+TEST_CASE("a key's word is as its equality sees it, where that is the same on any server", "[jobs][statements]") {
     auto table = example();
     table.key = {"n"};
-    CHECK(
-        has(copy_hashes(table, true, false),
-            R"(SELECT pg_catalog.hash_record_extended(ROW(pg_catalog.numeric_send("n"))::record, 0), )"));
+    CHECK(key_word(table, false) == R"(pg_catalog.hash_record_extended(ROW(pg_catalog.numeric_send("n"))::record, 0))");
     table.columns[1].key_hashes_raw = true;
-    CHECK(has(copy_hashes(table, true, false), R"(SELECT pg_catalog.hash_record_extended(ROW("n")::record, 0), )"));
+    CHECK(key_word(table, false) == R"(pg_catalog.hash_record_extended(ROW("n")::record, 0))");
+    CHECK(key_word(table, true) == R"(pg_catalog.hash_record_extended(ROW(pg_catalog.numeric_send("n"))::record, 0))");
+}
+
+TEST_CASE("an integer is its own word, alone", "[jobs][statements]") {
+    auto table = example();
+    table.columns[0].integer = true;
+    CHECK(key_word(table, false) == R"("id"::int8)");
+    CHECK(key_word(table, true) == R"("id"::int8)");
+    table.key = {"id", "n"};
+    CHECK(has(key_word(table, false), R"(hash_record_extended(ROW("id", )"));
+}
+
+TEST_CASE("rows are asked for by their places", "[jobs][statements]") {
+    auto table = example();
+    CHECK_FALSE(has(copy_words(table, side::slave, false, false), "ctid"));
+    CHECK(has(copy_words(table, side::slave, false, true), R"(, ctid FROM ONLY "s"."T" ORDER BY 1, 2) TO STDOUT)"));
+    const std::vector<row_place> places{{.block = 3, .offset = 4}, {.block = 4294967295, .offset = 65535}};
     CHECK(
-        has(copy_hashes(table, true, true),
-            R"(SELECT pg_catalog.hash_record_extended(ROW(pg_catalog.numeric_send("n"))::record, 0), )"));
+        copy_out_at(table, "", places) ==
+        R"_(COPY (SELECT "id", "n", "i" FROM ONLY "s"."T" WHERE ctid = ANY ('{"(3,4)","(4294967295,65535)"}'::tid[])) )_"
+        R"(TO STDOUT (FORMAT binary))");
+    table.partitioned_on_slave = true;
+    CHECK(has(copy_words(table, side::slave, false, true), R"(, ctid, tableoid FROM "s"."T" )"));
+    CHECK(has(copy_out_at(table, "s.leaf", places), "FROM s.leaf WHERE ctid"));
 }
 
 TEST_CASE("all that is set is set for the transaction only", "[jobs][statements]") {

@@ -25,6 +25,19 @@ TEST_CASE("a report reads as an aligned table, in any alphabet", "[worker][repor
                               "  all             1,234,569         12         3   1,234,554   1.50 s\n");
 }
 
+TEST_CASE("a report tells how each table was brought, where it knows", "[worker][report]") {
+    jobs::report report;
+    report.tables.push_back({.name = "a", .strategy = "rows", .total = 2, .inserted = 1, .unchanged = 1});
+    report.tables.push_back({.name = "b", .strategy = "equal", .total = 2, .unchanged = 2});
+    CHECK(
+        sync_table(report) == "  table   rows   inserted   updated   unchanged     time   strategy\n"
+                              "  -----------------------------------------------------------------\n"
+                              "  a          2          1         0           1   0.00 s       rows\n"
+                              "  b          2          0         0           2   0.00 s      equal\n"
+                              "  -----------------------------------------------------------------\n"
+                              "  all        4          1         0           3   0.00 s\n");
+}
+
 TEST_CASE("an empty history says so", "[worker][report]") { CHECK(runs_table({}) == "  no runs yet\n"); }
 
 TEST_CASE("a run whose worker fell silent is shown as lost", "[worker][report]") {

@@ -108,6 +108,11 @@ void rethrow_named(std::string_view side, std::string_view activity) {
     }
 }
 
+bool may_have_committed(std::string_view sqlstate) noexcept {
+    if (sqlstate.empty() || is_one_of(sqlstate, {"25P03", "25P04"})) return true;
+    return sqlstate != "57014" && is_one_of(sqlstate.substr(0, 2), {"08", "53", "57", "58", "XX"});
+}
+
 jobs::outcome outcome_of(const error& e) {
     const std::string_view state = e.sqlstate();
     const std::string text = e.what();

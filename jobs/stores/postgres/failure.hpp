@@ -48,6 +48,12 @@ decltype(auto) named(std::string_view side, std::string_view activity, Body&& bo
     }
 }
 
+/// Whether COMMIT may have happened although it was answered with an error: by a pooler, or by a server that is being
+/// shut down (one that waits for its standby then has committed, and says FATAL) or has broken. Everything else is what
+/// a deferred constraint or trigger, or another transaction, objects with.
+/// @param sqlstate  empty when there was no answer
+[[nodiscard]] bool may_have_committed(std::string_view sqlstate) noexcept;
+
 /// What a job should do about it: what passes with time is retried, the rest needs a person.
 [[nodiscard]] jobs::outcome outcome_of(const error&);
 

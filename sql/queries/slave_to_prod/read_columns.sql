@@ -8,6 +8,11 @@
 --   text  the type's text output: arrays and composites carry type numbers of one database in their binary form
 -- `key_hashes_raw` says that a hash of the value itself follows equality and is stable between servers: such a key meets
 -- its like under another image, as 1.0 meets 1.00. The hash of an enum is that of a number of one database.
+-- `parking` says what a value can be set aside as for a moment, so that two rows can swap theirs (null: nothing known):
+--   number, time   one that is higher than all others
+--   text, uuid     a random one
+--   range          an empty one, which overlaps nothing
+-- `referred` says that a foreign key hangs on the column, from here or to here: such a value cannot be set aside.
 -- `equality` is the operator by which a declared key tells rows apart; null for types that have none.
 WITH RECURSIVE unwrapped (oid, base, modifier) AS (   -- domains down to the type they stand on
     SELECT oid, oid, -1 FROM pg_type
@@ -50,6 +55,17 @@ SELECT
     b.oid NOT IN (SELECT oid FROM text_only) AND coalesce(e.oid NOT IN (SELECT oid FROM text_only), true)
         AS has_binary_form,
     coalesce(e.typtype, b.typtype) = 'b' AND coalesce(e.oid, b.oid) IN (SELECT oid FROM hashable) AS key_hashes_raw,
+    b.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS integer,
+    CASE
+        WHEN b.typtype = 'r' THEN 'range'
+        WHEN b.typname IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8') AND b.typtype = 'b' THEN 'number'
+        WHEN b.typname IN ('text', 'varchar', 'bpchar', 'citext') AND b.typtype = 'b' THEN 'text'
+        WHEN b.typname IN ('date', 'timestamp', 'timestamptz') AND b.typtype = 'b' THEN 'time'
+        WHEN b.oid = 'uuid'::regtype THEN 'uuid'
+    END AS parking,
+    EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f'
+            AND (f.conrelid = c.oid AND a.attnum = ANY (f.conkey) OR f.confrelid = c.oid AND a.attnum = ANY (f.confkey)))
+        AS referred,
     equality.operator AS equality
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

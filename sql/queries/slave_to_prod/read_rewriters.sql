@@ -1,11 +1,11 @@
--- What can keep a row from landing as it was sent: enabled BEFORE ROW triggers of people, and rules. Those of a partition
--- count for the table it belongs to.
+-- What can keep a row from landing, or from staying, as it was sent: enabled triggers of people that an insert or update
+-- fires, and rules. Those of a partition count for the table it belongs to.
 -- Returns schema_name, table_name, names text: what they are called, separated by commas.
 SELECT n.nspname AS schema_name, c.relname AS table_name, string_agg(DISTINCT found.what, ', ') AS names
 FROM (
     SELECT tgrelid AS relation, 'trigger ' || tgname AS what FROM pg_trigger
     WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')
-      AND tgtype & 3 = 3 AND tgtype & 20 <> 0          -- row and before; insert or update
+      AND tgtype & 20 <> 0                             -- insert or update
     UNION ALL
     SELECT ev_class, 'rule ' || rulename FROM pg_rewrite
     WHERE ev_type IN ('2', '3') AND ev_enabled IN ('O', 'A')

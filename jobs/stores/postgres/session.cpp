@@ -1,4 +1,4 @@
-#include "jobs/stores/postgres/copy.hpp"
+#include "jobs/stores/postgres/session.hpp"
 
 #include "jobs/stores/postgres/failure.hpp"
 
@@ -20,9 +20,9 @@ constexpr std::chrono::milliseconds look_up_every{200}; // how long a requested 
 
 } // namespace
 
-void copy_session::finish::operator()(pg_conn* connection) const noexcept { PQfinish(connection); }
+void session::finish::operator()(pg_conn* connection) const noexcept { PQfinish(connection); }
 
-copy_session::copy_session(const address& where, std::string_view side, std::stop_token stop, time_limits limits)
+session::session(const address& where, std::string_view side, std::stop_token stop, time_limits limits)
     : side_{side}
     , stop_{std::move(stop)}
     , limits_{limits}
@@ -33,21 +33,63 @@ copy_session::copy_session(const address& where, std::string_view side, std::sto
     if (PQsetnonblocking(connection_.get(), 1) != 0) fail(nullptr);
 }
 
-void copy_session::execute(const std::string& sql, std::string activity) {
+std::int64_t session::execute(const std::string& sql, std::string activity) {
     activity_ = std::move(activity);
     if (PQsendQuery(connection_.get(), sql.c_str()) == 0) fail(nullptr);
     flush();
-    end_copy(); // reads every result up to the last, which is what is wanted here too
+    return end_results([](void*) {});
 }
 
-copy_session::counts copy_session::relay(
-    const std::string& copy_out, copy_session& target, const std::string& copy_in, std::string_view table,
-    const on_progress& progress) {
-    target.begin_copy(copy_in, fmt::format("staging {}", table));
+std::vector<session::fields>
+session::query(std::string_view sql, std::string activity, const std::vector<std::string>& parameters) {
+    activity_ = std::move(activity);
+    std::vector<const char*> values;
+    values.reserve(parameters.size());
+    for (const auto& parameter : parameters) values.push_back(parameter.c_str());
+    const std::string text{sql};
+    if (PQsendQueryParams(
+            connection_.get(), text.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr,
+            0) == 0)
+        fail(nullptr);
+    flush();
+    std::vector<fields> rows;
+    end_results([&](void* opaque) {
+        const auto* result = static_cast<const PGresult*>(opaque);
+        for (int row = 0; row < PQntuples(result); ++row) {
+            auto& into = rows.emplace_back();
+            for (int column = 0; column < PQnfields(result); ++column)
+                into.push_back(
+                    PQgetisnull(result, row, column) != 0
+                        ? std::nullopt
+                        : std::optional<std::string>{PQgetvalue(result, row, column)});
+        }
+    });
+    return rows;
+}
+
+void session::commit() {
+    activity_ = "committing";
+    bool committed = false;
+    try {
+        if (PQsendQuery(connection_.get(), "COMMIT") == 0) fail(nullptr);
+        flush();
+        end_results([&](void* opaque) {
+            // Of a transaction that an error has ended before, COMMIT is answered with ROLLBACK and no error.
+            committed = std::string_view{PQcmdStatus(static_cast<PGresult*>(opaque))} == "COMMIT";
+        });
+    } catch (error& e) {
+        e.in_doubt = may_have_committed(e.sqlstate());
+        throw;
+    }
+    if (!committed) throw error{side_, activity_, "25P02", "the transaction had failed before; nothing was changed"};
+}
+
+session::counts session::relay(const copying& what, session& target, const on_progress& progress) {
+    target.begin_copy(what.in, what.writing);
     target.await_copy_state(false);
     counts moved;
     try {
-        begin_copy(copy_out, fmt::format("reading {}", table));
+        begin_copy(what.out, what.reading);
         await_copy_state(true);
         const auto pass_on = [&](std::string_view row) {
             target.put(row);
@@ -66,30 +108,31 @@ copy_session::counts copy_session::relay(
     const auto written = target.end_copy();
     if (written != moved.rows)
         throw error{
-            side_, activity_, "XX001", fmt::format("the slave sent {} rows, production took {}", moved.rows, written)};
+            target.side_, target.activity_, "XX001",
+            fmt::format("{} rows were sent, {} were taken", moved.rows, written)};
     progress(moved);
     return moved;
 }
 
-void copy_session::start_reading(const std::string& copy_out, std::string activity) {
+void session::start_reading(const std::string& copy_out, std::string activity) {
     begin_copy(copy_out, std::move(activity));
 }
 
-bool copy_session::next(const std::function<void(std::string_view)>& take) {
+bool session::next(const std::function<void(std::string_view)>& take) {
     if (!in_copy_) await_copy_state(true);
     if (next_row(take)) return true;
     end_copy();
     return false;
 }
 
-void copy_session::begin_copy(const std::string& sql, std::string activity) {
+void session::begin_copy(const std::string& sql, std::string activity) {
     activity_ = std::move(activity);
     in_copy_ = false;
     if (PQsendQuery(connection_.get(), sql.c_str()) == 0) fail(nullptr);
     flush();
 }
 
-void copy_session::await_copy_state(bool out) {
+void session::await_copy_state(bool out) {
     while (PQisBusy(connection_.get()) != 0) wait(false);
     const result_ptr result{PQgetResult(connection_.get()), &PQclear};
     const auto expected = out ? PGRES_COPY_OUT : PGRES_COPY_IN;
@@ -97,7 +140,7 @@ void copy_session::await_copy_state(bool out) {
     in_copy_ = true;
 }
 
-std::int64_t copy_session::end_copy() {
+std::int64_t session::end_results(const std::function<void(void*)>& take) {
     std::int64_t rows = 0;
     result_ptr failed{nullptr, &PQclear};
     for (;;) {
@@ -109,7 +152,9 @@ std::int64_t copy_session::end_copy() {
             if (!failed) failed = std::move(result);
             continue;
         }
+        take(result.get());
         const std::string_view tuples = PQcmdTuples(result.get());
+        rows = 0;
         std::from_chars(tuples.data(), tuples.data() + tuples.size(), rows);
     }
     in_copy_ = false;
@@ -117,7 +162,11 @@ std::int64_t copy_session::end_copy() {
     return rows;
 }
 
-bool copy_session::next_row(const std::function<void(std::string_view)>& take) {
+std::int64_t session::end_copy() {
+    return end_results([](void*) {});
+}
+
+bool session::next_row(const std::function<void(std::string_view)>& take) {
     for (;;) {
         char* bytes = nullptr;
         const int size = PQgetCopyData(connection_.get(), &bytes, 1);
@@ -132,13 +181,13 @@ bool copy_session::next_row(const std::function<void(std::string_view)>& take) {
     }
 }
 
-void copy_session::put(std::string_view bytes) {
+void session::put(std::string_view bytes) {
     if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) < 0) fail(nullptr);
     unflushed_ += bytes.size();
     if (unflushed_ >= flush_every_bytes) flush();
 }
 
-void copy_session::flush() {
+void session::flush() {
     // Without waiting here libpq would take any amount into memory: a slow target must slow the source down.
     for (;;) {
         const int pending = PQflush(connection_.get());
@@ -149,7 +198,7 @@ void copy_session::flush() {
     unflushed_ = 0;
 }
 
-void copy_session::abandon_copy_in() noexcept {
+void session::abandon_copy_in() noexcept {
     PQputCopyEnd(connection_.get(), "the source failed");
     // What the server answers is of no interest, but has to be read; the bound is one silence.
     try {
@@ -159,7 +208,7 @@ void copy_session::abandon_copy_in() noexcept {
     }
 }
 
-void copy_session::wait(bool for_writing) {
+void session::wait(bool for_writing) {
     const auto since = std::chrono::steady_clock::now();
     const int socket = PQsocket(connection_.get());
     if (socket < 0) fail(nullptr);
@@ -183,13 +232,13 @@ void copy_session::wait(bool for_writing) {
     }
 }
 
-void copy_session::cancel() noexcept {
+void session::cancel() noexcept {
     const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> handle{PQgetCancel(connection_.get()), &PQfreeCancel};
     std::array<char, 256> ignored{};
     if (handle) PQcancel(handle.get(), ignored.data(), static_cast<int>(ignored.size()));
 }
 
-void copy_session::fail(const void* opaque) {
+void session::fail(const void* opaque) {
     const auto* result = static_cast<const PGresult*>(opaque);
     const char* state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
     const char* text = result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection_.get());

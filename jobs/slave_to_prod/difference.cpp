@@ -1,0 +1,163 @@
+#include "jobs/slave_to_prod/difference.hpp"
+
+#include <array>
+#include <charconv>
+#include <fmt/format.h>
+#include <optional>
+
+namespace tidesync::slave_to_prod {
+
+namespace {
+
+struct words {
+    std::int64_t key = 0;
+    std::int64_t row = 0;
+    row_place place;
+};
+
+std::uint64_t big_endian(std::string_view bytes) {
+    std::uint64_t value = 0;
+    for (const char byte : bytes) value = value << 8U | static_cast<unsigned char>(byte);
+    return value;
+}
+
+/// Takes the fields of one row of binary COPY apart: a length of four bytes before each.
+class field_reader {
+public:
+    explicit field_reader(std::string_view row)
+        : rest_{row} {}
+
+    /// Nothing when the row ends here, or with a null.
+    std::optional<std::string_view> next() {
+        if (rest_.size() < length_size) return std::nullopt;
+        const auto length = static_cast<std::int32_t>(big_endian(rest_.substr(0, length_size)));
+        if (length < 0 || rest_.size() - length_size < static_cast<std::size_t>(length)) return std::nullopt;
+        const auto field = rest_.substr(length_size, static_cast<std::size_t>(length));
+        rest_.remove_prefix(length_size + field.size());
+        return field;
+    }
+
+private:
+    static constexpr std::size_t length_size = 4;
+
+    std::string_view rest_;
+};
+
+/// Reads words from a binary COPY. The format is PostgreSQL's documented one: a header with the first row, then per row
+/// a field count and length-prefixed fields, and a trailer that is shorter than any row.
+class word_stream {
+public:
+    word_stream(postgres::session& session, std::int64_t& bytes)
+        : session_{session}
+        , bytes_{bytes}
+        , take_{[this](std::string_view row) { take(row); }} {}
+    word_stream(const word_stream&) = delete;
+    word_stream& operator=(const word_stream&) = delete;
+
+    /// @returns null at the end; else valid until the next call
+    const words* next() {
+        read_ = false;
+        while (!read_) {
+            if (!session_.next(take_)) return nullptr;
+        }
+        return &words_;
+    }
+
+private:
+    void take(std::string_view row) {
+        bytes_ += static_cast<std::int64_t>(row.size());
+        if (row.starts_with(signature)) row.remove_prefix(header_size);
+        if (row.size() <= count_size) return; // the trailer
+        field_reader fields{row.substr(count_size)};
+        const auto key = fields.next();
+        const auto word = fields.next();
+        if (!key || !word || key->size() != sizeof(std::int64_t) || word->size() != sizeof(std::int64_t)) return;
+        words_.key = static_cast<std::int64_t>(big_endian(*key));
+        words_.row = static_cast<std::int64_t>(big_endian(*word));
+        words_.place = {};
+        if (const auto place = fields.next(); place && place->size() == 6) {
+            words_.place.block = static_cast<std::uint32_t>(big_endian(place->substr(0, 4)));
+            words_.place.offset = static_cast<std::uint16_t>(big_endian(place->substr(4)));
+        }
+        if (const auto partition = fields.next(); partition && partition->size() == 4)
+            words_.place.table = static_cast<std::uint32_t>(big_endian(*partition));
+        read_ = true;
+    }
+
+    static constexpr std::string_view signature{"PGCOPY\n\377\r\n\0", 11};
+    static constexpr std::size_t header_size = 19; // signature, flags, length of an extension we never see
+    static constexpr std::size_t count_size = 2;
+
+    postgres::session& session_;
+    std::int64_t& bytes_;
+    std::function<void(std::string_view)> take_;
+    words words_;
+    bool read_ = false;
+};
+
+std::string activity_on(const table_plan& table) { return fmt::format("comparing {}", table.name.text()); }
+
+} // namespace
+
+void start_fingerprint(const table_plan& table, side where, bool portable, postgres::session& session) {
+    session.start_reading(copy_fingerprint(table, where, portable), activity_on(table));
+}
+
+fingerprint read_fingerprint(postgres::session& session) {
+    fingerprint result;
+    const auto take = [&](std::string_view line) {
+        const auto comma = std::min(line.find(','), line.size());
+        std::int64_t word = 0;
+        std::from_chars(line.begin(), line.begin() + comma, result.rows);
+        std::from_chars(line.begin() + std::min(comma + 1, line.size()), line.end(), word);
+        result.word = static_cast<std::uint64_t>(word);
+    };
+    while (session.next(take)) {
+    }
+    return result;
+}
+
+fingerprints
+take_fingerprints(const table_plan& table, bool portable, postgres::session& slave, postgres::session& production) {
+    start_fingerprint(table, side::slave, portable, slave);
+    start_fingerprint(table, side::production, portable, production);
+    fingerprints result;
+    result.slave = read_fingerprint(slave);
+    result.production = read_fingerprint(production);
+    return result;
+}
+
+difference find_difference(
+    const table_plan& table, bool portable, postgres::session& slave, postgres::session& production,
+    const std::function<void(const wanted_row&)>& want) {
+    slave.start_reading(copy_words(table, side::slave, portable, static_cast<bool>(want)), activity_on(table));
+    production.start_reading(copy_words(table, side::production, portable, false), activity_on(table));
+    difference result;
+    const auto wanted = [&](const words& row) {
+        if (want) want({row.place, static_cast<std::uint64_t>(row.row)});
+    };
+    word_stream their_rows{slave, result.bytes};
+    word_stream our_rows{production, result.bytes};
+    const auto* theirs = their_rows.next();
+    const auto* ours = our_rows.next();
+    while (theirs != nullptr || ours != nullptr) {
+        if (theirs != nullptr && (ours == nullptr || theirs->key < ours->key)) {
+            ++result.missing;
+            wanted(*theirs);
+            theirs = their_rows.next();
+        } else if (ours != nullptr && (theirs == nullptr || ours->key < theirs->key)) {
+            ++result.extra;
+            ours = our_rows.next();
+        } else {
+            if (theirs->row != ours->row) {
+                ++result.different;
+                wanted(*theirs);
+            }
+            theirs = their_rows.next();
+            ours = our_rows.next();
+        }
+    }
+    return result;
+}
+
+} // namespace tidesync::slave_to_prod
