@@ -86,13 +86,15 @@ public:
         , tables_{tables}
         , slave_{slave}
         , run_{run}
-        , report_{report} {}
+        , report_{report}
+        , written_(tables.size()) {}
 
     void change_rows() {
         // Words are taken as the slave takes them: no path, so that every name in them is qualified.
         production_.execute("SET LOCAL search_path = pg_catalog", "beginning to apply");
         for (std::size_t i = 0; i < tables_.size(); ++i)
-            if (is_staged(i)) check_staged(production_, plan_.tables[i], tables_[i], plan_.portable_hashes);
+            if (is_staged(i))
+                written_[i] = check_staged(production_, plan_.tables[i], tables_[i], plan_.portable_hashes);
         // Triggers of production find what their path has always found.
         production_.execute("SET LOCAL search_path TO DEFAULT", "beginning to apply");
         if (plan_.defer_constraints) production_.execute("SET CONSTRAINTS ALL DEFERRED", "deferring constraints");
@@ -122,8 +124,7 @@ private:
         const auto& table = plan_.tables[i];
         auto& counts = report_.tables[i];
         if (tables_[i].how == strategy::load) {
-            loaded_.resize(tables_.size());
-            loaded_[i] = load_rows(production_, table, plan_.portable_hashes, slave_, run_, counts);
+            written_[i] = load_rows(production_, table, plan_.portable_hashes, slave_, run_, counts);
         } else {
             run_.progress->rows(table.name.text(), tables_[i].wanted.rows, tables_[i].wanted.rows);
             write_staged(production_, table, tables_[i], counts);
@@ -134,9 +135,11 @@ private:
 
     void prove(std::size_t i) {
         if (tables_[i].how == strategy::load)
-            prove_loaded(production_, plan_.tables[i], loaded_[i], plan_.portable_hashes);
+            prove_loaded(production_, plan_.tables[i], written_[i], plan_.portable_hashes);
         else if (is_staged(i))
-            prove_staged(production_, plan_.tables[i], tables_[i], plan_.portable_hashes, report_, report_.tables[i]);
+            prove_staged(
+                production_, plan_.tables[i], tables_[i].staging, written_[i], plan_.portable_hashes, report_,
+                report_.tables[i]);
     }
 
     void move_sequences(std::size_t i) {
@@ -154,7 +157,7 @@ private:
     slave_sessions& slave_;
     const jobs::run_context& run_;
     jobs::report& report_;
-    std::vector<fingerprint> loaded_;
+    std::vector<fingerprint> written_; ///< what must be there at the end
 };
 
 void apply_once(

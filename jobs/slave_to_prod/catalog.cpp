@@ -94,6 +94,7 @@ void read_rivals(pqxx::transaction_base& transaction, catalog& into) {
             .excludes = row["excludes"].as<bool>(),
             .nulls_distinct = row["nulls_distinct"].as<bool>(),
             .columns = nlohmann::json::parse(row["columns"].as<std::string>()).get<std::vector<std::string>>(),
+            .keys = nlohmann::json::parse(row["keys"].as<std::string>()).get<std::vector<std::string>>(),
         });
     }
 }

@@ -59,9 +59,10 @@ struct unique_key {
 /// A unique index or exclusion constraint: what two rows cannot have in common.
 struct rival {
     std::string index;
-    bool excludes = false;      ///< an exclusion constraint
-    bool nulls_distinct = true; ///< two nulls have nothing in common
-    std::vector<std::string> columns;
+    bool excludes = false;            ///< an exclusion constraint
+    bool nulls_distinct = true;       ///< two nulls have nothing in common
+    std::vector<std::string> columns; ///< that it hangs on
+    std::vector<std::string> keys;    ///< those that its keys are made of
 };
 
 struct relation {

@@ -1,6 +1,6 @@
 #include "jobs/slave_to_prod/difference.hpp"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
@@ -141,21 +141,27 @@ difference find_difference(
     const auto* theirs = their_rows.next();
     const auto* ours = our_rows.next();
     while (theirs != nullptr || ours != nullptr) {
-        if (theirs != nullptr && (ours == nullptr || theirs->key < ours->key)) {
-            ++result.missing;
-            wanted(*theirs);
-            theirs = their_rows.next();
-        } else if (ours != nullptr && (theirs == nullptr || ours->key < theirs->key)) {
-            ++result.extra;
-            ours = our_rows.next();
-        } else {
-            if (theirs->row != ours->row) {
-                ++result.different;
+        // Nearly always one row on each side. Where the words of several keys meet (numeric hashes NaN and the
+        // infinities alike), rows that have the same word on both sides belong together.
+        const auto key = ours == nullptr || (theirs != nullptr && theirs->key < ours->key) ? theirs->key : ours->key;
+        const auto here = [key](const words* row) { return row != nullptr && row->key == key; };
+        std::int64_t only_theirs = 0;
+        std::int64_t only_ours = 0;
+        while (here(theirs) || here(ours)) {
+            const bool both = here(theirs) && here(ours) && theirs->row == ours->row;
+            const bool take_theirs = both || (here(theirs) && (!here(ours) || theirs->row < ours->row));
+            if (!both && take_theirs) {
+                ++only_theirs;
                 wanted(*theirs);
             }
-            theirs = their_rows.next();
-            ours = our_rows.next();
+            if (!take_theirs) ++only_ours;
+            if (take_theirs) theirs = their_rows.next();
+            if (both || !take_theirs) ours = our_rows.next();
         }
+        const auto pairs = std::min(only_theirs, only_ours);
+        result.different += pairs;
+        result.missing += only_theirs - pairs;
+        result.extra += only_ours - pairs;
     }
     return result;
 }

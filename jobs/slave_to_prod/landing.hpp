@@ -26,10 +26,13 @@ struct refused_to_apply {
     postgres::session& production, const table_plan&, bool portable, slave_sessions&, const jobs::run_context&,
     jobs::table_report& counts);
 
-/// Makes sure that what was staged still lies there: UNLOGGED tables are empty after a crash of the server.
+/// Makes sure that what was staged still lies there (UNLOGGED tables are empty after a crash of the server), and takes
+/// out what production holds as it is.
+/// @returns the fingerprint of the rows that are left: those that are held from their writing until COMMIT
 /// @throws refused_to_apply  when the staged rows are not what was sent, or their keys do not tell rows apart
 /// @throws postgres::error
-void check_staged(postgres::session& production, const table_plan&, const prepared_table&, bool portable);
+[[nodiscard]] fingerprint
+check_staged(postgres::session& production, const table_plan&, const prepared_table&, bool portable);
 
 /// Inserts what is new and updates what differs, from the staged rows.
 /// @throws refused_to_apply  when unique values or fixed columns stand against it
@@ -41,10 +44,10 @@ void write_staged(postgres::session& production, const table_plan&, const prepar
 /// @throws postgres::error
 void prove_loaded(postgres::session& production, const table_plan&, const fingerprint& sent, bool portable);
 
-/// The same of rows that were staged. What a trigger or rule of production changed becomes a warning; what one dropped
-/// ends the run.
+/// The same of rows that were staged and are held. What a trigger or rule of production changed becomes a warning; what
+/// one dropped ends the run.
 void prove_staged(
-    postgres::session& production, const table_plan&, const prepared_table&, bool portable, jobs::report&,
-    jobs::table_report& counts);
+    postgres::session& production, const table_plan&, const table_name& staging, const fingerprint& held, bool portable,
+    jobs::report&, jobs::table_report& counts);
 
 } // namespace tidesync::slave_to_prod

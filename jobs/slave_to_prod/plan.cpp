@@ -234,9 +234,11 @@ private:
                 return std::ranges::find(result_.key, name) != result_.key.end();
             };
             if (std::ranges::all_of(planned.columns, is_key)) continue;
-            for (const auto& name : planned.columns) {
+            for (const auto& name : rival.keys) {
                 const auto& column = *production_.find(name);
-                if (is_key(name) || column.referred || column.identity_always || !planned.parked.empty()) continue;
+                if (!is_synced(name) || is_key(name) || column.referred || column.identity_always ||
+                    !planned.parked.empty())
+                    continue;
                 planned.parking = parking_for(rival, column);
                 if (!planned.parking.empty()) planned.parked = name;
             }

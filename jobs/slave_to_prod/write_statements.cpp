@@ -114,6 +114,12 @@ std::string count_unlike(const table_plan& table, const table_name& staging) {
         staging.sql(), live(table), same_key(table), differ(names), fmt::join(columns, ", "));
 }
 
+std::string drop_equal(const table_plan& table, const table_name& staging) {
+    return fmt::format(
+        "DELETE FROM {} AS s USING {} AS t WHERE {} AND NOT ({})", staging.sql(), live(table), same_key(table),
+        differ(column_names(table)));
+}
+
 std::string insert_missing(const table_plan& table, const table_name& staging) {
     const auto names = column_names(table);
     auto text = fmt::format(
@@ -133,9 +139,8 @@ std::string update_different(const table_plan& table, const table_name& staging)
     for (const auto& name : quoted(names)) assignments.push_back(fmt::format("{0} = s.{0}", name));
     // NO KEY UPDATE, as the UPDATE itself: the application may go on inserting rows that refer to these.
     return fmt::format(
-        "WITH different AS MATERIALIZED (SELECT s.* FROM {0} AS t JOIN {1} AS s ON {2} WHERE {3} "
-        "ORDER BY {4} FOR NO KEY UPDATE OF t) "
-        "UPDATE {0} AS t SET {5} FROM different AS s WHERE {2} AND {3}",
+        "WITH held AS MATERIALIZED (SELECT s.* FROM {0} AS t JOIN {1} AS s ON {2} ORDER BY {4} FOR NO KEY UPDATE OF t) "
+        "UPDATE {0} AS t SET {5} FROM held AS s WHERE {2} AND {3}",
         live(table), staging.sql(), same_key(table), differ(names), fmt::join(quoted(table.key, "s"), ", "),
         fmt::join(assignments, ", "));
 }

@@ -42,11 +42,15 @@ inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 /// many of those it differs.
 [[nodiscard]] std::string count_unlike(const table_plan&, const table_name& staging);
 
+/// Takes those rows out of a staging table that production holds as they are.
+[[nodiscard]] std::string drop_equal(const table_plan&, const table_name& staging);
+
 /// Inserts staged rows whose key production lacks, in the order of the key.
 [[nodiscard]] std::string insert_missing(const table_plan&, const table_name& staging);
 
-/// Updates live rows whose image differs from the staged one; no other row is touched. They are locked in the order of
-/// the key first: two who do so wait for each other, and never in a circle. Empty when every column is key.
+/// Updates live rows whose image differs from the staged one; no other row is touched. All that answer to a staged key
+/// are locked first, so that they stay as they are until COMMIT, and in the order of the key: two who do so wait for
+/// each other, and never in a circle. Empty when every column is key.
 [[nodiscard]] std::string update_different(const table_plan&, const table_name& staging);
 
 /// Sets the values aside that a rival watches over, in those rows where they are about to change: then two rows can
