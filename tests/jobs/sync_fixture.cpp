@@ -1,6 +1,7 @@
 #include "tests/jobs/sync_fixture.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -52,6 +53,11 @@ std::string from(const database& where, const std::string& table) {
 }
 
 } // namespace
+
+std::unique_ptr<pooler_process> pooler_for(const database& where) {
+    if (std::getenv("TIDESYNC_TEST_POOLED") == nullptr) return nullptr; // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return std::make_unique<pooler_process>(where, pooler_process::rules{});
+}
 
 slave_to_prod::slave_to_prod sync_fixture::job() const {
     return slave_to_prod::slave_to_prod{

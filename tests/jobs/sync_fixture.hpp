@@ -2,10 +2,12 @@
 
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "tests/support/database.hpp"
+#include "tests/support/pooler_process.hpp"
 
 #include <atomic>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -24,6 +26,10 @@ public:
     void rows(std::string_view item, std::int64_t rows, std::int64_t) override { on_rows(item, rows); }
 };
 
+/// A PgBouncer in transaction mode in front of a database, with TIDESYNC_TEST_POOLED in the environment; else nothing.
+/// Any test of the job can be run through it; ./dev test does so with those that tell most.
+[[nodiscard]] std::unique_ptr<pooler_process> pooler_for(const database&);
+
 /// A slave and a production of their own, and the job slave-to-prod between them.
 /// What it says about the result comes from plain SQL and shares nothing with the code under test.
 class sync_fixture {
@@ -31,8 +37,10 @@ public:
     pair_of_databases both;
     slave_to_prod::table_rules rules;
     slave_to_prod::server_limits limits;
-    std::string slave_url = both.slave.url(); ///< as the job logs in
-    std::string production_url = both.production.url();
+    std::unique_ptr<pooler_process> slave_pooler = pooler_for(both.slave); ///< see pooler_for
+    std::unique_ptr<pooler_process> production_pooler = pooler_for(both.production);
+    std::string slave_url = slave_pooler ? slave_pooler->url(both.slave) : both.slave.url(); ///< as the job logs in
+    std::string production_url = production_pooler ? production_pooler->url(both.production) : both.production.url();
     listener progress;
     std::stop_source stop;
 
