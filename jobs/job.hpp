@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -26,6 +27,12 @@ public:
     virtual void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) = 0;
 };
 
+/// A person's word that a run which a guard stopped may do what it found to do, and nothing else.
+struct approval {
+    std::string run_id;     ///< of the run that was stopped
+    std::string difference; ///< as its report calls what it had found
+};
+
 /// What a job is told about the run it works for.
 struct run_context {
     std::string run_id;                ///< a UUID; names the receipt
@@ -33,6 +40,7 @@ struct run_context {
     std::chrono::milliseconds lease{}; ///< a worker that is silent for so long has lost the run; 0: it has no lease
     std::stop_token stop;              ///< requested: end soon, leave the target as it was
     progress_sink* progress = nullptr; ///< never null while a job runs
+    std::optional<approval> approved{};
 };
 
 enum class sync_mode { apply, dry_run };

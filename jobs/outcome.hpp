@@ -14,6 +14,7 @@ enum class failure_code {
     busy,          ///< locks, limits or a shutdown of a store; passes with time
     not_set_up,    ///< an object that `tidesync migrate` makes is missing
     plan_refused,  ///< the tables cannot be synced as they are
+    guarded,       ///< a guard stopped the run; a person may let it through
     data_refused,  ///< production refused a row: a constraint, a type, a trigger
     superseded,    ///< a newer run has passed, or this one lost its lease
     store_behind,  ///< production has seen newer tokens than the run store gives out: was it restored?

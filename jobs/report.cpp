@@ -11,12 +11,13 @@ namespace tidesync::jobs {
 
 namespace {
 
-constexpr std::array<std::pair<failure_code, std::string_view>, 13> failure_codes{{
+constexpr std::array<std::pair<failure_code, std::string_view>, 14> failure_codes{{
     {failure_code::unreachable, "unreachable"},
     {failure_code::access_denied, "access_denied"},
     {failure_code::busy, "busy"},
     {failure_code::not_set_up, "not_set_up"},
     {failure_code::plan_refused, "plan_refused"},
+    {failure_code::guarded, "guarded"},
     {failure_code::data_refused, "data_refused"},
     {failure_code::superseded, "superseded"},
     {failure_code::store_behind, "store_behind"},
@@ -95,11 +96,17 @@ void to_json(nlohmann::ordered_json& json, const report& report) {
     auto phases = nlohmann::ordered_json::array();
     for (const auto& phase : report.phases) phases.push_back({{"name", phase.name}, {"took_ms", phase.took.count()}});
     json = {{"tables", report.tables}, {"phases", std::move(phases)}, {"warnings", report.warnings}};
+    if (report.guard) json["guard"] = {{"difference", report.guard->difference}, {"trips", report.guard->trips}};
+    if (!report.approved.empty()) json["approved"] = report.approved;
 }
 
 void from_json(const nlohmann::json& json, report& report) {
     json.at("tables").get_to(report.tables);
     json.at("warnings").get_to(report.warnings);
+    report.guard.reset();
+    if (const auto guard = json.find("guard"); guard != json.end())
+        report.guard = {guard->at("difference").get<std::string>(), guard->at("trips").get<std::vector<std::string>>()};
+    report.approved = json.value("approved", std::string{});
     report.phases.clear();
     for (const auto& phase : json.at("phases"))
         report.phases.push_back(

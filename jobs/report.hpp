@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,9 @@ struct table_report {
     std::int64_t updated = 0;
     std::int64_t unchanged = 0;
     std::int64_t deleted = 0;
-    std::int64_t missing = 0;   ///< check only: on the source, not on the target
-    std::int64_t different = 0; ///< check only: on both sides, not the same
-    std::int64_t extra = 0;     ///< check only: on the target, not on the source
+    std::int64_t missing = 0;   ///< not done: on the source, not on the target
+    std::int64_t different = 0; ///< not done: on both sides, not the same
+    std::int64_t extra = 0;     ///< not done: on the target, not on the source
     std::int64_t bytes = 0;     ///< moved from the source
     std::chrono::milliseconds took{};
 };
@@ -30,11 +31,19 @@ struct phase_report {
     std::chrono::milliseconds took{};
 };
 
+/// Why a guard stopped a run, or would stop one.
+struct guard_report {
+    std::string difference;         ///< names what the run would have done; whoever approves it approves this
+    std::vector<std::string> trips; ///< a sentence each
+};
+
 /// What a run found and did. Filled as far as it came, so that a failed run still tells what it knows.
 struct report {
     std::vector<table_report> tables;
     std::vector<phase_report> phases;
     std::vector<std::string> warnings;
+    std::optional<guard_report> guard{};
+    std::string approved{}; ///< the stopped run whose difference this one was allowed to make; empty for none
 
     /// Sums over the tables; the name is empty.
     [[nodiscard]] table_report totals() const;

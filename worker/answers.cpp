@@ -19,17 +19,22 @@ nlohmann::ordered_json number_or_null(const std::optional<int>& number) {
 }
 
 std::string message_of(const run_view& run, const jobs::table_report& totals) {
+    const auto deleted = totals.deleted > 0 ? fmt::format(", {} deleted", totals.deleted) : std::string{};
     if (run.dry_run)
         return fmt::format(
-            "{}: dry run, {} rows would be inserted and {} updated", run.job, totals.inserted, totals.updated);
-    if (totals.inserted == 0 && totals.updated == 0) return fmt::format("{}: already in step", run.job);
-    return fmt::format("{}: {} rows inserted, {} updated", run.job, totals.inserted, totals.updated);
+            "{}: dry run, {} rows would be inserted, {} updated{}", run.job, totals.inserted, totals.updated, deleted);
+    if (totals.inserted == 0 && totals.updated == 0 && totals.deleted == 0)
+        return fmt::format("{}: already in step", run.job);
+    return fmt::format("{}: {} rows inserted, {} updated{}", run.job, totals.inserted, totals.updated, deleted);
 }
 
 http_response dead_answer(const run_view& run, bool from_qstash) {
     const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
     auto answer = error_answer(
-        from_qstash ? 489 : 500, error.value("code", "internal"), error.value("message", "the run did not succeed"),
+        from_qstash                            ? 489
+        : error.value("code", "") == "guarded" ? 409
+                                               : 500,
+        error.value("code", "internal"), error.value("message", "the run did not succeed"),
         error.value("hint", "see the run's history"), run.run_id);
     // The run has had its retries. Without this header QStash would try the same message again.
     if (from_qstash) answer.headers.emplace_back("Upstash-NonRetryable-Error", "true");

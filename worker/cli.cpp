@@ -191,8 +191,13 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         ->add_flag(
             "--insecure-dev", result.insecure_dev,
             "Accept the public development keys of QStash; only on a loopback address");
-    with_json(with_job(add("run", "Run a job now and wait for its end", command::verb::run)))
-        ->add_flag("--dry-run", result.dry_run, "Report what would be done, write nothing");
+    auto* run = with_json(with_job(add("run", "Run a job now and wait for its end", command::verb::run)));
+    auto* dry_run = run->add_flag("--dry-run", result.dry_run, "Report what would be done, write nothing");
+    run->add_option(
+           "--approve", result.approve,
+           "A run that a guard stopped: let exactly what it would have done through, once. Exit 4 when something else "
+           "differs by now")
+        ->excludes(dry_run);
     with_json(
         with_job(add("check", "Compare both sides; write nothing. Exit 1 when they differ", command::verb::check)));
     with_json(

@@ -57,6 +57,7 @@ struct command {
     std::string config_file{}; ///< --config
     bool json = false;
     bool dry_run = false;
+    std::string approve{}; ///< a run that a guard stopped
     bool insecure_dev = false;
     int rows_max = 20; ///< of runs and audit
     schedule_command schedule{};

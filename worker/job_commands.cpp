@@ -59,8 +59,9 @@ exit_code show_end(const run_view& run, const command& command) {
         const auto error = run.error.is_object() ? run.error : nlohmann::json::object();
         const auto message = printable(error.value("message", "the run is " + run.state));
         const auto hint = error.value("hint", "see `tidesync runs`");
-        explain_failure(command, error.value("code", run.state), message, hint, run.run_id);
-        return exit_code::failed;
+        const auto code = error.value("code", run.state);
+        explain_failure(command, code, message, hint, run.run_id);
+        return code == "guarded" ? exit_code::refused : exit_code::failed;
     }
     if (command.json) {
         print(success_document(run, "manual", true));
@@ -238,7 +239,15 @@ exit_code run_job(const command& command) {
          .dry_run = command.dry_run,
          .message = {},
          .time_for_all = config->run_deadline,
+         .approves = command.approve,
          .remote = who.remote});
+    if (accepted.what == decision::unapprovable) {
+        explain_failure(
+            command, "conflict",
+            fmt::format("run {} cannot be approved: {}", printable(command.approve, 40), accepted.why),
+            "`tidesync runs` lists what a guard stopped");
+        return exit_code::failed;
+    }
     if (accepted.what == decision::crowded) {
         explain_crowd(command, command.job);
         return exit_code::failed;
@@ -292,7 +301,7 @@ exit_code check_job(const command& command) {
         return exit_code::failed;
     }
 
-    const bool in_step = result.what.in_step();
+    const bool in_step = result.what.in_step() && result.what.totals().deleted == 0;
     if (command.json) {
         nlohmann::ordered_json document{{"success", true}, {"in_step", in_step}};
         document["tables"] = result.what.tables;

@@ -13,6 +13,7 @@ namespace tidesync::worker {
 namespace {
 
 constexpr std::uintmax_t file_bytes_max = 1024UL * 1024;
+constexpr std::size_t filter_bytes_max = 4000;
 
 /// Walks the document; every handler gets the value of its key.
 class job_file_reader {
@@ -62,7 +63,8 @@ private:
             {{"include", [&](const auto& n) { rules.include = read_names(n, "include"); }},
              {"exclude", [&](const auto& n) { rules.exclude = read_names(n, "exclude"); }},
              {"on_drift",
-              [&](const auto& n) { rules.fail_on_drift = read_word(n, "on_drift", {"warn", "fail"}) == "fail"; }},
+              [&](const auto& n) { rules.drift_stops = read_word(n, "on_drift", {"warn", "fail"}) == "fail"; }},
+             {"guards", [&](const auto& n) { read_job_guards(n); }},
              {"statement_timeout_s", [&](const auto& n) { limits.statement = read_seconds(n, 1, 86400); }},
              {"lock_timeout_s", [&](const auto& n) { limits.lock = read_seconds(n, 1, 600); }},
              {"run_time_limit_s", [&](const auto& n) { values_.run_time_limit = read_seconds(n, 1, 86400); }},
@@ -85,14 +87,68 @@ private:
                 problem(entry.first, fmt::format("table `{}`: expected schema.table, such as public.orders", name));
                 continue;
             }
-            read_map(entry.second, fmt::format("table {}", name), {{"key", [&](const auto& n) {
-                                                                        auto columns = read_names(n, "key");
-                                                                        if (columns.empty())
-                                                                            return problem(
-                                                                                n, "key: expected at least one column");
-                                                                        values_.rules.keys[name] = std::move(columns);
-                                                                    }}});
+            slave_to_prod::table_rule rule{.pattern = name};
+            read_table(entry.second, rule);
+            values_.rules.tables.push_back(std::move(rule));
         }
+    }
+
+    void read_table(const YAML::Node& node, slave_to_prod::table_rule& rule) {
+        using slave_to_prod::delete_policy;
+        const auto columns = [this](const YAML::Node& n, const char* what) {
+            auto names = read_names(n, what);
+            if (names.empty()) problem(n, fmt::format("{}: expected at least one column", what));
+            return names;
+        };
+        read_map(
+            node, fmt::format("table {}", rule.pattern),
+            {{"key", [&](const auto& n) { rule.key = columns(n, "key"); }},
+             {"skip_columns", [&](const auto& n) { rule.skip_columns = columns(n, "skip_columns"); }},
+             {"where", [&](const auto& n) { rule.where = read_filter(n); }},
+             {"delete",
+              [&](const auto& n) {
+                  const auto word = read_word(n, "delete", {"off", "soft", "hard"});
+                  rule.deletes = word == "hard"   ? delete_policy::hard
+                                 : word == "soft" ? delete_policy::soft
+                                                  : delete_policy::off;
+              }},
+             {"soft_column",
+              [&](const auto& n) {
+                  rule.soft_column = n.IsScalar() ? n.Scalar() : std::string{};
+                  if (rule.soft_column.empty()) problem(n, "soft_column: expected the name of a column");
+              }},
+             {"guards", [&](const auto& n) { read_map(n, "guards", table_guards(rule)); }}});
+        if (rule.deletes == delete_policy::soft && rule.soft_column.empty())
+            problem(node, fmt::format("table {}: delete: soft needs soft_column", rule.pattern));
+    }
+
+    /// The guards that both the job and a table may set.
+    template <typename Limits>
+    std::map<std::string, handler> table_guards(Limits& limits) {
+        return {
+            {"changed_percent_max", [&](const auto& n) { limits.changed_percent_max = read_number(n, 0, 100); }},
+            {"deleted_percent_max", [&](const auto& n) { limits.deleted_percent_max = read_number(n, 0, 100); }},
+            {"rows_min", [&](const auto& n) { limits.rows_min = read_number(n, 0, 1'000'000'000); }},
+            {"empty_source", [&](const auto& n) {
+                 limits.empty_source_stops = read_word(n, "empty_source", {"refuse", "allow"}) == "refuse";
+             }}};
+    }
+
+    void read_job_guards(const YAML::Node& node) {
+        auto handlers = table_guards(values_.rules.guards);
+        handlers.emplace(
+            "source_age_max_s", [&](const auto& n) { values_.rules.source_age_max = read_seconds(n, 0, 7 * 86400); });
+        read_map(node, "guards", handlers);
+    }
+
+    std::string read_filter(const YAML::Node& node) {
+        auto condition = node.IsScalar() ? node.Scalar() : std::string{};
+        const auto why = condition.size() > filter_bytes_max
+                             ? fmt::format("it is longer than {} bytes", filter_bytes_max)
+                             : slave_to_prod::problem_with_filter(condition);
+        if (!why.empty())
+            problem(node, fmt::format("where: expected one condition in SQL, such as \"tenant = 7\": {}", why));
+        return condition;
     }
 
     std::vector<std::string> read_names(const YAML::Node& node, std::string_view what) {
@@ -118,10 +174,13 @@ private:
     }
 
     std::chrono::seconds read_seconds(const YAML::Node& node, int least, int most) {
+        return std::chrono::seconds{read_number(node, least, most, "whole seconds")};
+    }
+
+    int read_number(const YAML::Node& node, int least, int most, std::string_view what = "a whole number") {
         const int number = node.IsScalar() ? node.as<int>(-1) : -1;
-        if (number < least || number > most)
-            problem(node, fmt::format("expected whole seconds from {} to {}", least, most));
-        return std::chrono::seconds{std::clamp(number, least, most)};
+        if (number < least || number > most) problem(node, fmt::format("expected {} from {} to {}", what, least, most));
+        return std::clamp(number, least, most);
     }
 
     std::string path_;

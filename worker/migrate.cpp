@@ -25,7 +25,8 @@ std::vector<std::string_view> files_of(schema_part part) {
                 sql::run_store_schema::schema_0003_durable_runs.text,
                 sql::run_store_schema::schema_0004_doubt.text,
                 sql::run_store_schema::schema_0005_alarms.text,
-                sql::run_store_schema::schema_0006_tokens_and_audit.text};
+                sql::run_store_schema::schema_0006_tokens_and_audit.text,
+                sql::run_store_schema::schema_0007_approvals.text};
     case schema_part::production:
         return {sql::production_schema::schema_0001_fence_and_receipts.text};
     case schema_part::scheduler:

@@ -49,11 +49,15 @@ std::string sync_table(const jobs::report& report) {
     std::vector<cells> lines{{"table", "rows", "inserted", "updated", "unchanged", "time"}};
     const bool strategies =
         std::ranges::any_of(report.tables, [](const auto& table) { return !table.strategy.empty(); });
+    // Most people let nothing be deleted, and need no column of zeros.
+    const bool deletes = report.totals().deleted > 0;
+    if (deletes) lines.front().insert(lines.front().begin() + 4, "deleted");
     if (strategies) lines.front().emplace_back("strategy");
     const auto add = [&](const std::string& name, const jobs::table_report& table) {
         lines.push_back(
             {name, grouped(table.total), grouped(table.inserted), grouped(table.updated), grouped(table.unchanged),
              seconds(table.took)});
+        if (deletes) lines.back().insert(lines.back().begin() + 4, grouped(table.deleted));
         if (strategies) lines.back().push_back(table.strategy);
     };
     for (const auto& table : report.tables) add(table.name, table);
@@ -63,9 +67,12 @@ std::string sync_table(const jobs::report& report) {
 
 std::string check_table(const jobs::report& report) {
     std::vector<cells> lines{{"table", "rows on slave", "missing", "different", "only in production"}};
+    const bool deletes = report.totals().deleted > 0;
+    if (deletes) lines.front().emplace_back("to delete");
     const auto add = [&](const std::string& name, const jobs::table_report& table) {
         lines.push_back(
             {name, grouped(table.total), grouped(table.missing), grouped(table.different), grouped(table.extra)});
+        if (deletes) lines.back().push_back(grouped(table.deleted));
     };
     for (const auto& table : report.tables) add(table.name, table);
     add("all", report.totals());
@@ -117,8 +124,11 @@ std::string run_text(const run_view& run) {
         line("error", fmt::format("{}: {}", run.error.value("code", ""), run.error.value("message", "")));
         line("", run.error.value("hint", ""));
     }
+    if (run.report && !run.report->approved.empty())
+        line("approved", "what run " + run.report->approved + " was stopped at");
     if (run.alarm) line("alarm", "QStash gave up one of its messages; `tidesync runs` has the answer it got");
-    if (run.report && !run.report->tables.empty()) text += sync_table(*run.report);
+    if (run.report && !run.report->tables.empty())
+        text += run.report->guard ? check_table(*run.report) : sync_table(*run.report);
     return text;
 }
 

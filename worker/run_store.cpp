@@ -46,6 +46,8 @@ std::string_view to_string(decision what) noexcept {
         return "coalesced";
     case decision::skipped:
         return "skipped";
+    case decision::unapprovable:
+        return "unapprovable";
     case decision::crowded:
         return "crowded";
     case decision::replayed:

@@ -61,8 +61,8 @@ std::string create(
     const auto or_null = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
     return postgres::query(
                transaction, sql::create_run.text, request.job, state, request.trigger, request.actor, request.dry_run,
-               or_null(request.retry_of), or_null(slot), request.time_for_all.count(),
-               or_null(why_skipped))[0]["run_id"]
+               or_null(request.retry_of), or_null(slot), request.time_for_all.count(), or_null(why_skipped),
+               or_null(request.approves))[0]["run_id"]
         .as<std::string>();
 }
 
@@ -76,6 +76,16 @@ acceptance skip(pqxx::transaction_base& transaction, const run_request& request,
     return add_message(transaction, request, run_id, decision::skipped);
 }
 
+/// Why a run cannot be approved; empty when it can.
+std::string why_unapprovable(pqxx::transaction_base& transaction, const run_request& request) {
+    if (!rows::is_uuid(request.approves)) return "that is no run";
+    const auto found = postgres::query(transaction, sql::find_stopped_run.text, request.approves, request.job);
+    if (found.empty()) return "there is no such run of the job";
+    if (!found[0]["stopped"].as<bool>()) return "no guard stopped it";
+    const auto made_by = rows::text_or_empty(found[0], "made_by");
+    return made_by.empty() ? "" : fmt::format("run {} has made its difference already", made_by);
+}
+
 /// What a request becomes that no message has asked for before.
 acceptance join_or_create(pqxx::transaction_base& transaction, const run_request& request, const locked_job& job) {
     if (!request.dry_run && !job.paused_by.empty()) return skip(transaction, request, job);
@@ -87,7 +97,11 @@ acceptance join_or_create(pqxx::transaction_base& transaction, const run_request
     const auto at_work = rows::text_or_empty(active[0], "at_work");
     const auto in_line = rows::text_or_empty(active[0], "in_line");
     // The one in line reads the slave after this moment, so that it serves every request until it starts.
-    if (!in_line.empty()) return add_message(transaction, request, in_line, decision::coalesced);
+    if (!in_line.empty()) {
+        if (!request.approves.empty())
+            postgres::query(transaction, sql::approve_in_line.text, in_line, request.approves);
+        return add_message(transaction, request, in_line, decision::coalesced);
+    }
     if (at_work.empty())
         return add_message(transaction, request, create(transaction, request, "queued"), decision::created);
     // A person wants what the slave has now; the run at work may have read it before.
@@ -106,6 +120,7 @@ void record_trigger(pqxx::transaction_base& transaction, const run_request& requ
         .job = request.job,
         .run_id = accepted.run_id,
         .detail = {{"decision", to_string(accepted.what)}, {"dry_run", request.dry_run}}};
+    if (!request.approves.empty()) entry.detail["approves"] = request.approves;
     if (!request.retry_of.empty()) entry.detail["retry_of"] = request.retry_of;
     rows::add_audit(transaction, entry);
 }
@@ -121,6 +136,9 @@ acceptance run_store::accept(const run_request& request, const std::string& work
         const auto job = lock_job(transaction, request.job);
         if (request.message) // another replica may have been faster
             if (auto known = attach(transaction, *request.message)) return *known;
+        if (!request.approves.empty())
+            if (auto why = why_unapprovable(transaction, request); !why.empty())
+                return {.what = decision::unapprovable, .why = std::move(why)};
         auto accepted = join_or_create(transaction, request, job);
         record_trigger(transaction, request, accepted);
         if (accepted.what == decision::created && !worker.empty())

@@ -101,6 +101,9 @@ std::optional<claimed_run> claim(
     std::optional<std::chrono::milliseconds> since_start;
     if (const auto field = found[0]["since_start_ms"]; !field.is_null())
         since_start = std::chrono::milliseconds{field.as<std::int64_t>()};
+    const auto approves = text_or_empty(found[0], "approves");
+    std::optional<jobs::approval> approved;
+    if (!approves.empty()) approved = {approves, text_or_empty(found[0], "approved_difference")};
     return claimed_run{
         .run_id = found[0]["run_id"].as<std::string>(),
         .job = found[0]["job"].as<std::string>(),
@@ -111,7 +114,8 @@ std::optional<claimed_run> claim(
         .failure = failure_of(json_or_null(found[0], "due_to")),
         .asked = asked,
         .waited = std::chrono::milliseconds{found[0]["waited_ms"].as<std::int64_t>()},
-        .since_start = since_start};
+        .since_start = since_start,
+        .approved = std::move(approved)};
 }
 
 void add_audit(pqxx::transaction_base& transaction, const audit_entry& entry) {

@@ -252,7 +252,8 @@ jobs::run_context runner::context_of(active_run& run) const {
         .lease_token = run.claim.lease_token,
         .lease = store_.lease(),
         .stop = run.stop.get_token(),
-        .progress = &run.progress};
+        .progress = &run.progress,
+        .approved = run.claim.approved};
 }
 
 runner::ending runner::try_job(active_run& run) {

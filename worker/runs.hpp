@@ -1,5 +1,6 @@
 #pragma once
 
+#include "jobs/job.hpp"
 #include "jobs/outcome.hpp"
 #include "jobs/report.hpp"
 #include "worker/failure_callback.hpp"
@@ -73,7 +74,8 @@ struct run_request {
     std::optional<message_key> message{};
     std::chrono::seconds time_for_all{24 * 3600}; ///< from now to the end of its last attempt
     std::string retry_of{};                       ///< redrive: the run that it makes up for
-    std::string request_id{};                     ///< of a person: both for the audit
+    std::string approves{};   ///< the run that a guard stopped and that it may make the difference of
+    std::string request_id{}; ///< of a person: both for the audit
     std::string remote{};
 };
 
@@ -89,6 +91,7 @@ struct claimed_run {
     std::chrono::steady_clock::time_point asked{};          ///< when the claim was sent: the lease began no earlier
     std::chrono::milliseconds waited{};                     ///< since it might have started
     std::optional<std::chrono::milliseconds> since_start{}; ///< of its first attempt; nothing when this is the first
+    std::optional<jobs::approval> approved{};
 };
 
 enum class decision {
@@ -97,6 +100,7 @@ enum class decision {
     attached,     ///< a message seen before: its run, whatever became of it
     coalesced,    ///< a new request that an active or queued run serves
     skipped,      ///< the job is paused: a run that only says so
+    unapprovable, ///< the run to be approved is none that a guard stopped, or was approved before: none was made
     crowded,      ///< too many dry runs of the job have not ended: none was made
     replayed,     ///< a token seen before with another message id
     body_differs, ///< a message id seen before with another body
@@ -135,6 +139,7 @@ struct acceptance {
     decision what = decision::created;
     std::string run_id{};
     std::optional<claimed_run> claimed{}; ///< for created, when it was asked for
+    std::string why{};                    ///< for unapprovable
     std::optional<run_view> ended{};      ///< for attached, when the run has ended: what its answer needs
 };
 

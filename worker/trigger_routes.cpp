@@ -3,6 +3,7 @@
 #include "jobs/failpoint.hpp"
 #include "qstash/digest.hpp"
 #include "worker/answers.hpp"
+#include "worker/printable.hpp"
 #include "worker/refusals.hpp"
 #include "worker/run_routes.hpp"
 #include "worker/trigger_parameters.hpp"
@@ -29,6 +30,7 @@ run_request request_for(const call& call, const std::string& job, const trigger_
         .dry_run = parameters.dry_run,
         .message = {},
         .time_for_all = call.with.config.run_deadline,
+        .approves = parameters.approve,
         .request_id = std::move(who.request_id),
         .remote = std::move(who.remote)};
     if (const auto* delivery = std::get_if<signed_delivery>(&call.who)) {
@@ -112,6 +114,11 @@ http_response trigger_run(call& call, const std::string& job) {
             from_qstash ? "this message id was delivered before with another body"
                         : "this Idempotency-Key was sent before with another body",
             from_qstash ? "publish changed work as a new message" : "take a new key for a new request");
+    case decision::unapprovable:
+        return impossible(
+            from_qstash, 409, "conflict",
+            fmt::format("run {} cannot be approved: {}", printable(parameters.approve, 40), accepted.why),
+            "GET /api/runs lists what a guard stopped: error.code is guarded");
     case decision::crowded:
         return crowded(from_qstash, job);
     case decision::created:

@@ -87,7 +87,8 @@ public:
         , slave_{slave}
         , run_{run}
         , report_{report}
-        , written_(tables.size()) {}
+        , written_(tables.size())
+        , cleared_(tables.size()) {}
 
     void change_rows() {
         // Words are taken as the slave takes them: no path, so that every name in them is qualified.
@@ -102,6 +103,8 @@ public:
         for (const bool load : {true, false})
             for (std::size_t i = 0; i < tables_.size(); ++i)
                 if (tables_[i].how != strategy::equal && (tables_[i].how == strategy::load) == load) bring(i);
+        // Children first, and after all rows have been led to other parents.
+        for (auto i = tables_.size(); i-- > 0;) clear(i);
         // What is deferred happens now, so that its objections come before COMMIT, and nothing changes what is proven.
         production_.execute("SET CONSTRAINTS ALL IMMEDIATE", "checking deferred constraints");
         production_.execute("SET LOCAL search_path = pg_catalog", "beginning to prove");
@@ -127,10 +130,15 @@ private:
             written_[i] = load_rows(production_, table, plan_.portable_hashes, slave_, run_, counts);
         } else {
             run_.progress->rows(table.name.text(), tables_[i].wanted.rows, tables_[i].wanted.rows);
-            write_staged(production_, table, tables_[i], counts);
+            cleared_[i] = write_staged(production_, table, tables_[i], counts);
         }
         counts.took += std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
         jobs::failpoint("apply.table_done");
+    }
+
+    void clear(std::size_t i) {
+        throw_if_stopped(run_);
+        if (!cleared_[i]) remove_gone_rows(production_, plan_.tables[i], tables_[i], report_.tables[i]);
     }
 
     void prove(std::size_t i) {
@@ -158,6 +166,7 @@ private:
     const jobs::run_context& run_;
     jobs::report& report_;
     std::vector<fingerprint> written_; ///< what must be there at the end
+    std::vector<bool> cleared_;        ///< what is gone was deleted already
 };
 
 void apply_once(
@@ -208,6 +217,23 @@ std::optional<jobs::report> find_receipt(const postgres::address& production, co
             pqxx::work transaction{connection};
             return read_receipt(transaction, run_id);
         });
+}
+
+std::optional<jobs::report> find_last_receipt(const postgres::address& production) {
+    try {
+        return postgres::named(
+            production_side, "looking for the last receipt in tidesync.applied", [&]() -> std::optional<jobs::report> {
+                auto connection = postgres::connect(production, production_side);
+                pqxx::work transaction{connection};
+                const auto found = postgres::query(transaction, sql::find_last_receipt.text, std::string{job_name});
+                if (found.empty()) return std::nullopt;
+                return parse_receipt(found[0]["summary"].as<std::string>());
+            });
+    } catch (const postgres::error& e) {
+        const auto state = e.sqlstate();
+        if (state != "42P01" && state != "3F000" && state != "42501") throw;
+        return std::nullopt;
+    }
 }
 
 std::optional<jobs::report>

@@ -15,6 +15,11 @@ namespace tidesync::slave_to_prod {
 /// @throws postgres::error
 [[nodiscard]] std::optional<jobs::report> find_receipt(const postgres::address& production, const std::string& run_id);
 
+/// What the last run of the job that committed did; nothing also where production has no receipts yet, or keeps them
+/// from this role.
+/// @throws postgres::error
+[[nodiscard]] std::optional<jobs::report> find_last_receipt(const postgres::address& production);
+
 /// Passes the fence for good, so that no attempt with an older token can commit any more, and looks then.
 /// @returns what an earlier attempt of this run committed, when one did
 /// @throws postgres::error

@@ -38,6 +38,7 @@ void read_columns(pqxx::transaction_base& transaction, catalog& into) {
         table.may_use_schema = row["may_use_schema"].as<bool>();
         table.may_select = row["may_select"].as<bool>();
         table.may_write = row["may_write"].as<bool>();
+        table.may_delete = row["may_delete"].as<bool>();
         table.columns.push_back({
             .name = row["column_name"].as<std::string>(),
             .type = row["type_name"].as<std::string>(),
@@ -113,7 +114,8 @@ void read_relations_between(pqxx::transaction_base& transaction, catalog& into) 
             {row["name"].as<std::string>(),
              {row["child_schema"].as<std::string>(), row["child_table"].as<std::string>()},
              {row["parent_schema"].as<std::string>(), row["parent_table"].as<std::string>()},
-             row["deferrable"].as<bool>()});
+             row["deferrable"].as<bool>(),
+             text_or_empty(row, "on_delete")});
     for (const auto& row : postgres::query(transaction, sql::read_sequences.text))
         into.sequences.push_back(
             {{row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()},
@@ -140,6 +142,7 @@ catalog read_catalog(pqxx::transaction_base& transaction) {
     result.version = side[0]["version"].as<std::string>();
     result.encoding = side[0]["encoding"].as<std::string>();
     result.in_recovery = side[0]["in_recovery"].as<bool>();
+    result.now = side[0]["now"].as<std::string>();
     read_columns(transaction, result);
     read_tables(transaction, result);
     read_keys(transaction, result);

@@ -74,6 +74,7 @@ struct relation {
     bool may_use_schema = true;
     bool may_select = false;
     bool may_write = false; ///< INSERT and UPDATE
+    bool may_delete = false;
     std::vector<column> columns;
     std::vector<unique_key> keys; ///< primary key first
     std::vector<rival> rivals;
@@ -87,6 +88,7 @@ struct foreign_key {
     table_name child;
     table_name parent;
     bool deferrable = false;
+    std::string on_delete{}; ///< CASCADE, SET NULL or SET DEFAULT; empty when the child's rows stand in the way instead
 };
 
 /// A sequence that feeds a column of production.
@@ -104,6 +106,7 @@ struct catalog {
     std::string version;
     std::string encoding;
     bool in_recovery = false;
+    std::string now; ///< of the transaction that read this, as SQL reads it
     std::map<table_name, relation> relations;
     std::vector<foreign_key> foreign_keys;
     std::vector<sequence> sequences;

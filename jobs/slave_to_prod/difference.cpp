@@ -1,9 +1,12 @@
 #include "jobs/slave_to_prod/difference.hpp"
 
+#include "jobs/slave_to_prod/images.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
+#include <vector>
 
 namespace tidesync::slave_to_prod {
 
@@ -117,6 +120,17 @@ fingerprint read_fingerprint(postgres::session& session) {
     return result;
 }
 
+fingerprint ask_fingerprint(postgres::session& session, const std::string& sql, std::string activity) {
+    const auto row = session.query(sql, std::move(activity)).at(0);
+    return {.rows = number_in(row.at(0)), .word = static_cast<std::uint64_t>(number_in(row.at(1)))};
+}
+
+std::int64_t number_in(const std::optional<std::string>& field) noexcept {
+    std::int64_t value = 0;
+    if (field) std::from_chars(field->data(), field->data() + field->size(), value);
+    return value;
+}
+
 fingerprints
 take_fingerprints(const table_plan& table, bool portable, postgres::session& slave, postgres::session& production) {
     start_fingerprint(table, side::slave, portable, slave);
@@ -129,13 +143,15 @@ take_fingerprints(const table_plan& table, bool portable, postgres::session& sla
 
 difference find_difference(
     const table_plan& table, bool portable, postgres::session& slave, postgres::session& production,
-    const std::function<void(const wanted_row&)>& want) {
-    slave.start_reading(copy_words(table, side::slave, portable, static_cast<bool>(want)), activity_on(table));
-    production.start_reading(copy_words(table, side::production, portable, false), activity_on(table));
-    difference result;
-    const auto wanted = [&](const words& row) {
-        if (want) want({row.place, static_cast<std::uint64_t>(row.row)});
+    const difference_listener& listener) {
+    const auto start = [&](postgres::session& session, side where, bool with_places) {
+        session.start_reading(copy_words(table, where, portable, with_places), activity_on(table));
     };
+    start(slave, side::slave, static_cast<bool>(listener.want));
+    start(production, side::production, static_cast<bool>(listener.gone));
+    const bool exact_keys = key_word_is_exact(table);
+    std::vector<row_place> unpaired;
+    difference result;
     word_stream their_rows{slave, result.bytes};
     word_stream our_rows{production, result.bytes};
     const auto* theirs = their_rows.next();
@@ -147,14 +163,18 @@ difference find_difference(
         const auto here = [key](const words* row) { return row != nullptr && row->key == key; };
         std::int64_t only_theirs = 0;
         std::int64_t only_ours = 0;
+        unpaired.clear();
         while (here(theirs) || here(ours)) {
             const bool both = here(theirs) && here(ours) && theirs->row == ours->row;
             const bool take_theirs = both || (here(theirs) && (!here(ours) || theirs->row < ours->row));
             if (!both && take_theirs) {
                 ++only_theirs;
-                wanted(*theirs);
+                if (listener.want) listener.want({theirs->place, static_cast<std::uint64_t>(theirs->row)});
             }
-            if (!take_theirs) ++only_ours;
+            if (!take_theirs) {
+                ++only_ours;
+                if (listener.gone) unpaired.push_back(ours->place);
+            }
             if (take_theirs) theirs = their_rows.next();
             if (both || !take_theirs) ours = our_rows.next();
         }
@@ -162,6 +182,9 @@ difference find_difference(
         result.different += pairs;
         result.missing += only_theirs - pairs;
         result.extra += only_ours - pairs;
+        // A number that is its own word says that both have the row; a hash may also have met another's.
+        if (pairs == 0 || !exact_keys)
+            for (const auto& place : unpaired) listener.gone(place);
     }
     return result;
 }

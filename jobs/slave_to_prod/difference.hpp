@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 /// Finds out where two tables differ without moving their rows. Each side reads inside the snapshot that its session
@@ -41,6 +42,13 @@ take_fingerprints(const table_plan&, bool portable, postgres::session& slave, po
 void start_fingerprint(const table_plan&, side, bool portable, postgres::session&);
 [[nodiscard]] fingerprint read_fingerprint(postgres::session&);
 
+/// Asks for a fingerprint that is one row of a count and a word.
+/// @throws postgres::error
+[[nodiscard]] fingerprint ask_fingerprint(postgres::session&, const std::string& sql, std::string activity);
+
+/// A whole number as PostgreSQL writes it; 0 for null.
+[[nodiscard]] std::int64_t number_in(const std::optional<std::string>& field) noexcept;
+
 /// Rows by what would have to be done about them.
 struct difference {
     std::int64_t missing = 0;   ///< on the slave, not in production
@@ -55,13 +63,20 @@ struct wanted_row {
     std::uint64_t word = 0;
 };
 
+/// Who is told of the rows that differ, sorted by key. Each may be empty.
+struct difference_listener {
+    std::function<void(const wanted_row&)> want; ///< of every row to bring
+    /// Of every row that production alone has, by its place there; and of some whose key only has a word in common with
+    /// one that is wanted: keep_staged tells them apart.
+    std::function<void(const row_place&)> gone;
+};
+
 /// Merges the words of all rows of both sides, sorted by key, as they arrive. Memory does not grow with the table. Rows
 /// whose keys share a word (a chance of n^2 / 2^65, and never with integers) may be wanted although they are equal, and
 /// never the other way about.
-/// @param want  called for every wanted row, sorted by key; empty when only the counts are of interest
 /// @throws postgres::error
 [[nodiscard]] difference find_difference(
     const table_plan&, bool portable, postgres::session& slave, postgres::session& production,
-    const std::function<void(const wanted_row&)>& want);
+    const difference_listener&);
 
 } // namespace tidesync::slave_to_prod

@@ -59,11 +59,15 @@ std::string row_word(const table_plan& table, bool portable, std::string_view al
     return fmt::format("pg_catalog.hashint8extended({}, 0)", hash_of(images));
 }
 
+bool key_word_is_exact(const table_plan& table) {
+    return table.key.size() == 1 && std::ranges::find(table.columns, table.key.front(), &planned_column::name)->integer;
+}
+
 std::string key_word(const table_plan& table, bool portable) {
+    if (key_word_is_exact(table)) return fmt::format("{}::int8", postgres::quote_name(table.key.front()));
     std::vector<std::string> images;
     for (const auto& name : table.key) {
         const auto& column = *std::ranges::find(table.columns, name, &planned_column::name);
-        if (table.key.size() == 1 && column.integer) return fmt::format("{}::int8", postgres::quote_name(name));
         images.push_back(column.key_hashes_raw && !portable ? postgres::quote_name(name) : image(column, portable, ""));
     }
     return hash_of(images);

@@ -1,11 +1,11 @@
 #include "jobs/slave_to_prod/landing.hpp"
 
+#include "jobs/slave_to_prod/delete_statements.hpp"
 #include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/slave_to_prod/write_statements.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -15,17 +15,6 @@ namespace tidesync::slave_to_prod {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::int64_t number(const std::optional<std::string>& field) {
-    std::int64_t value = 0;
-    if (field) std::from_chars(field->data(), field->data() + field->size(), value);
-    return value;
-}
-
-fingerprint ask_fingerprint(postgres::session& production, const std::string& sql, std::string activity) {
-    const auto row = production.query(sql, std::move(activity)).at(0);
-    return {.rows = number(row.at(0)), .word = static_cast<std::uint64_t>(number(row.at(1)))};
-}
 
 /// Starts afresh: what was found out about the two sides does not hold any more.
 refused_to_apply restage(std::string message, std::string hint) {
@@ -67,50 +56,67 @@ void check_fixed_columns(postgres::session& production, const table_plan& table,
 
 /// Inserts, then updates. Where a unique value moves from one row to a new one that order cannot work, and where two
 /// rows swap theirs none can; so the other order is tried next, and then the values are set aside first. That comes
-/// last, because it writes rows twice, and not every value can be. No row is ever deleted to be inserted again: a
+/// last, because it writes rows twice, and not every value can be. A row that is gone may hold a value that another
+/// needs: then it goes before, unless something still refers to it. No row is ever deleted to be inserted again: a
 /// cascade would take its children along.
 class row_writer {
 public:
     row_writer(
-        postgres::session& production, const table_plan& table, const table_name& staging, jobs::table_report& counts)
+        postgres::session& production, const table_plan& table, const prepared_table& prepared,
+        jobs::table_report& counts)
         : production_{production}
         , table_{table}
-        , staging_{staging}
+        , prepared_{prepared}
         , counts_{counts} {}
 
-    void write() {
+    /// @returns whether what is gone was deleted on the way
+    bool write() {
         if (table_.rivals.empty()) {
             insert();
             update();
-            return;
+            return false;
         }
-        const auto collision = collides([&] { insert(), update(); });
-        if (!collision) return;
-        // A row may refer to one of its own table that is not there yet: then this order fails, too.
-        if (collision->sqlstate() == foreign_key_violation) throw postgres::error{*collision};
-        if (!collides([&] { update(), insert(); })) return;
-        const auto last = collides([&] { put_aside(), insert(), update(); });
-        if (!last) return;
+        const auto first = try_orders(false);
+        if (!first) return false;
+        const bool deletes = prepared_.gone_keys.rows > 0;
+        const auto last = deletes ? try_orders(true) : first;
+        if (!last) return true;
         if (last->sqlstate() == foreign_key_violation) throw postgres::error{*last};
         throw refuse_data(last->what(), hint());
     }
 
 private:
+    /// @returns what stood against the last of them
+    std::optional<postgres::error> try_orders(bool delete_first) {
+        const auto clear = [&] {
+            if (delete_first) remove_gone_rows(production_, table_, prepared_, counts_);
+        };
+        auto collision = collides([&] { clear(), insert(), update(); });
+        // A row may refer to one of its own table that is not there yet: then this order fails, too.
+        if (!collision || (!delete_first && collision->sqlstate() == foreign_key_violation)) return collision;
+        collision = collides([&] { clear(), update(), insert(); });
+        if (!collision) return collision;
+        return collides([&] { clear(), put_aside(), insert(), update(); });
+    }
+
     void insert() {
-        counts_.inserted =
-            production_.execute(insert_missing(table_, staging_), fmt::format("inserting into {}", table_.name.text()));
+        counts_.inserted = production_.execute(
+            insert_missing(table_, prepared_.staging), fmt::format("inserting into {}", table_.name.text()));
     }
 
     void update() {
-        const auto update = update_different(table_, staging_);
+        const auto update = update_different(table_, prepared_.staging);
         counts_.updated =
             update.empty() ? 0 : production_.execute(update, fmt::format("updating {}", table_.name.text()));
     }
 
     void put_aside() {
-        for (const auto& rival : table_.rivals) {
-            const auto set = set_aside(table_, rival, staging_);
+        const auto execute = [&](const std::string& set) {
             if (!set.empty()) production_.execute(set, fmt::format("setting values of {} aside", table_.name.text()));
+        };
+        for (const auto& rival : table_.rivals) {
+            execute(set_aside(table_, rival, prepared_.staging));
+            if (prepared_.gone_keys.rows > 0) execute(set_aside_gone(table_, rival, prepared_.staging, prepared_.gone));
         }
     }
 
@@ -136,7 +142,7 @@ private:
         std::vector<std::string> stuck;
         for (const auto& rival : table_.rivals)
             if (rival.parked.empty()) stuck.push_back(rival.index);
-        const std::string hint = "a row that only production has holds the value: change or delete it there";
+        std::string hint = "a row that only production has holds the value: change or delete it there";
         if (stuck.empty()) return hint;
         return fmt::format(
             "{}. Or two rows swap their values, and no column of {} can be set aside meanwhile (a foreign key hangs on "
@@ -146,7 +152,7 @@ private:
 
     postgres::session& production_;
     const table_plan& table_;
-    const table_name& staging_;
+    const prepared_table& prepared_;
     jobs::table_report& counts_;
 };
 
@@ -195,6 +201,11 @@ check_staged(postgres::session& production, const table_plan& table, const prepa
                 "of {} staged rows of {} {} are left as they were sent", prepared.wanted.rows, name,
                 staged.rows == prepared.wanted.rows ? "not all" : std::to_string(staged.rows)),
             "the production server crashed or somebody changed tidesync_staging; the run starts afresh");
+    if (prepared.gone_keys.rows > 0 &&
+        ask_fingerprint(production, fingerprint_gone(table, prepared.gone), activity) != prepared.gone_keys)
+        throw restage(
+            fmt::format("the keys of {} rows of {} to delete are not as they were", prepared.gone_keys.rows, name),
+            "the production server crashed or somebody changed tidesync_staging; the run starts afresh");
     check_keys(production, table, prepared);
     // Of a table that was staged whole most rows may be equal. Nobody holds those, and they may change before COMMIT.
     if (prepared.how != strategy::whole || production.execute(drop_equal(table, prepared.staging), activity) == 0)
@@ -203,13 +214,29 @@ check_staged(postgres::session& production, const table_plan& table, const prepa
     return ask_fingerprint(production, fingerprint_staged(table, prepared.staging, portable), activity);
 }
 
-void write_staged(
+bool write_staged(
     postgres::session& production, const table_plan& table, const prepared_table& prepared,
     jobs::table_report& counts) {
-    row_writer{production, table, prepared.staging, counts}.write();
+    const bool deleted = row_writer{production, table, prepared, counts}.write();
     check_fixed_columns(production, table, prepared);
     // A row that a trigger changed on its way in is inserted and updated.
     counts.unchanged = std::max<std::int64_t>(0, counts.total - counts.inserted - counts.updated);
+    return deleted;
+}
+
+void remove_gone_rows(
+    postgres::session& production, const table_plan& table, const prepared_table& prepared,
+    jobs::table_report& counts) {
+    if (prepared.gone_keys.rows == 0) return;
+    const auto name = table.name.text();
+    counts.deleted = production.execute(remove_gone(table, prepared.gone), fmt::format("deleting from {}", name));
+    const auto left =
+        number_in(production.query(count_left(table, prepared.gone), fmt::format("proving {}", name)).at(0).at(0));
+    if (left > 0)
+        throw refuse_data(
+            fmt::format(
+                "table {}: {} rows of {} that the slave has not did not go", name, left, prepared.gone_keys.rows),
+            "a trigger or rule of production keeps them: let the rows of the sync pass, or set delete: off");
 }
 
 void prove_loaded(postgres::session& production, const table_plan& table, const fingerprint& sent, bool portable) {
@@ -228,11 +255,11 @@ void prove_staged(
     const auto activity = fmt::format("proving {}", name);
     if (ask_fingerprint(production, fingerprint_landed(table, staging, portable), activity) == held) return;
     const auto unlike = production.query(count_unlike(table, staging), activity).at(0);
-    counts.missing = number(unlike.at(0));
-    counts.different = number(unlike.at(1));
+    counts.missing = number_in(unlike.at(0));
+    counts.different = number_in(unlike.at(1));
     std::vector<std::string> columns;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
-        if (number(unlike.at(2 + i)) > 0) columns.push_back(table.columns[i].name);
+        if (number_in(unlike.at(2 + i)) > 0) columns.push_back(table.columns[i].name);
     const auto what = fmt::format(
         "table {}: {} rows are not as on the slave, in column {}", name, counts.different, fmt::join(columns, ", "));
     if (table.rewriters.empty()) {

@@ -35,9 +35,17 @@ struct refused_to_apply {
 check_staged(postgres::session& production, const table_plan&, const prepared_table&, bool portable);
 
 /// Inserts what is new and updates what differs, from the staged rows.
+/// @returns whether what is gone was deleted on the way, because it held a unique value
 /// @throws refused_to_apply  when unique values or fixed columns stand against it
 /// @throws postgres::error
-void write_staged(postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
+[[nodiscard]] bool
+write_staged(postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
+
+/// Deletes what the slave has no longer, or marks it.
+/// @throws refused_to_apply  when something in production kept rows from going
+/// @throws postgres::error
+void remove_gone_rows(
+    postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
 
 /// Proves that production now holds what the slave sent: by count and words over the rows themselves.
 /// @throws refused_to_apply  when it does not

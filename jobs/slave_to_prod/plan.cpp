@@ -12,12 +12,6 @@ namespace {
 
 constexpr int major_min = 14; // hash_record_extended, and binary arrays of types with other numbers
 
-bool is_selected(const table_name& name, const table_rules& rules) {
-    const auto text = name.text();
-    const auto matches_text = [&](const std::string& pattern) { return matches(pattern, text); };
-    return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);
-}
-
 /// How many characters fit into a varchar or char.
 std::size_t length_max(const column& text) {
     for (const std::string_view type : {"character varying(", "character("})
@@ -68,11 +62,11 @@ std::string parking_for(const rival& rival, const column& column) {
 class table_planner {
 public:
     table_planner(
-        const relation& slave, const relation& production, const table_rules& rules, plan_for purpose,
+        const relation& slave, const relation& production, table_settings settings, plan_for purpose,
         bool binary_agrees, plan& into)
         : slave_{slave}
         , production_{production}
-        , rules_{rules}
+        , settings_{std::move(settings)}
         , purpose_{purpose}
         , binary_agrees_{binary_agrees}
         , plan_{into} {}
@@ -84,11 +78,15 @@ public:
         result_.partitioned_on_production = production_.partitioned;
         result_.estimated_rows = slave_.estimated_rows;
         result_.bytes = slave_.bytes;
-        result_.rows_have_places = slave_.rows_have_places;
+        result_.rows_have_places =
+            slave_.rows_have_places && (settings_.deletes == delete_policy::off || production_.rows_have_places);
         result_.rewriters = production_.rewriters;
+        result_.guards = settings_.guards;
         check_privileges();
+        choose_deletes();
         choose_columns();
         choose_key();
+        choose_filter();
         if (plan_.problems.size() != problems_before) return std::nullopt;
         add_rivals();
         return std::move(result_);
@@ -97,8 +95,9 @@ public:
 private:
     void problem(std::string text) { plan_.problems.push_back(std::move(text)); }
 
-    void drift(std::string text) {
-        (rules_.fail_on_drift ? plan_.problems : plan_.warnings).push_back(std::move(text));
+    [[nodiscard]] bool is_skipped(const std::string& column_name) const {
+        return std::ranges::find(settings_.skip_columns, column_name) != settings_.skip_columns.end() ||
+               column_name == result_.mark.column;
     }
 
     void check_privileges() {
@@ -123,16 +122,55 @@ private:
                 "table {} cannot be written in production: GRANT SELECT, INSERT, UPDATE to the role of "
                 "PROD_DATABASE_URL, or exclude it",
                 name));
+        else if (settings_.deletes == delete_policy::hard && !production_.may_delete)
+            problem(fmt::format(
+                "rows of table {} cannot be deleted in production: GRANT DELETE to the role of PROD_DATABASE_URL, or "
+                "set delete: off or soft",
+                name));
+    }
+
+    void choose_deletes() {
+        const auto name = slave_.name.text();
+        result_.deletes = settings_.deletes;
+        if (settings_.deletes != delete_policy::soft) return;
+        const auto* column = production_.find(settings_.soft_column);
+        if (column == nullptr)
+            return problem(fmt::format(
+                "table {} has no column {} in production, which soft_column in tidesync.yaml names: add it, or correct "
+                "the name",
+                name, settings_.soft_column));
+        result_.mark = {.column = column->name, .is_time = column->type.starts_with("timestamp")};
+        if (column->type != "boolean" && !result_.mark.is_time)
+            problem(fmt::format(
+                "column {}.{} is {}: soft_column in tidesync.yaml must name a boolean, or a timestamp", name,
+                column->name, column->full_type));
+        else if (result_.mark.is_time && column->not_null)
+            problem(fmt::format(
+                "column {}.{} is NOT NULL, and null is what says that a row is there: drop the constraint, or take a "
+                "boolean",
+                name, column->name));
+    }
+
+    void choose_filter() {
+        if (!settings_.where.empty()) result_.filter = filter_at(settings_.where, plan_.now);
     }
 
     void choose_columns() {
         const auto name = slave_.name.text();
+        for (const auto& skipped : settings_.skip_columns)
+            if (slave_.find(skipped) == nullptr && production_.find(skipped) == nullptr)
+                problem(fmt::format(
+                    "table {} has no column {} on either side, which skip_columns in tidesync.yaml names: correct it, "
+                    "or remove it",
+                    name, skipped));
         for (const auto& theirs : slave_.columns) {
+            if (is_skipped(theirs.name)) continue;
             const auto* ours = production_.find(theirs.name);
             if (ours == nullptr) {
-                drift(fmt::format(
-                    "column {}.{} exists only on the slave and is not synced: add it to production, or leave it", name,
-                    theirs.name));
+                plan_.drift.push_back(fmt::format(
+                    "column {}.{} exists only on the slave and is not synced: add it to production, or name it in "
+                    "skip_columns",
+                    name, theirs.name));
                 continue;
             }
             if (ours->generated) continue; // production computes it from the columns that are synced
@@ -154,10 +192,11 @@ private:
                  .integer = ours->integer});
         }
         for (const auto& ours : production_.columns)
-            if (slave_.find(ours.name) == nullptr && ours.not_null && !ours.has_default && !ours.generated)
+            if ((slave_.find(ours.name) == nullptr || is_skipped(ours.name)) && ours.not_null && !ours.has_default &&
+                !ours.generated)
                 problem(fmt::format(
-                    "column {}.{} of production is NOT NULL without a default and the slave has no such column: give "
-                    "it a default, or exclude the table",
+                    "column {}.{} of production is NOT NULL without a default and nothing is synced into it: give it a "
+                    "default, or exclude the table",
                     name, ours.name));
         if (result_.columns.empty())
             problem(fmt::format("table {} has no column that both sides have: exclude it", name));
@@ -169,8 +208,7 @@ private:
 
     void choose_key() {
         const auto name = slave_.name.text();
-        const auto declared = rules_.keys.find(name);
-        if (declared != rules_.keys.end()) return use_declared_key(declared->second);
+        if (!settings_.key.empty()) return use_declared_key(settings_.key);
         for (const auto& key : production_.keys) {
             if (!std::ranges::all_of(key.columns, [&](const auto& c) { return is_synced(c); })) continue;
             return use_key(key.columns, &key);
@@ -248,7 +286,7 @@ private:
 
     const relation& slave_;
     const relation& production_;
-    const table_rules& rules_;
+    table_settings settings_;
     plan_for purpose_;
     bool binary_agrees_;
     plan& plan_;
@@ -358,73 +396,63 @@ void check_rules(const catalog& slave, const catalog& production, const table_ru
                 "partitions, extensions' tables and the schemas that Supabase manages are never synced",
                 pattern, literal ? "that both sides have" : "of the slave"));
     }
-    for (const auto& [name, columns] : rules.keys) {
-        const auto is_named = [&](const auto& entry) { return entry.first.text() == name; };
-        if (std::ranges::none_of(slave.relations, is_named) || std::ranges::none_of(production.relations, is_named))
+    for (const auto& rule : rules.tables)
+        if (!is_there(slave, rule.pattern) || !is_there(production, rule.pattern))
             plan.problems.push_back(fmt::format(
-                "tidesync.yaml sets a key for table {}, which does not exist on both sides: correct the name "
-                "(schema.table), or remove it",
-                name));
+                "tables in tidesync.yaml: {} is no table that both sides have: correct it (schema.table), or remove it",
+                rule.pattern));
+}
+
+/// Where rows are deleted, constraints may take others along that nobody has compared.
+void check_cascades(const catalog& production, plan& plan) {
+    const auto find = [&](const table_name& name) { return std::ranges::find(plan.tables, name, &table_plan::name); };
+    for (const auto& key : production.foreign_keys) {
+        const auto parent = find(key.parent);
+        if (parent == plan.tables.end() || parent->deletes != delete_policy::hard || key.on_delete.empty()) continue;
+        const auto child = find(key.child);
+        if (child != plan.tables.end() && child->deletes == delete_policy::hard) continue;
+        plan.problems.push_back(fmt::format(
+            "table {} is to have rows deleted, and foreign key {} says ON DELETE {}: rows of {} would go along. Set "
+            "delete: hard for that table as well, or delete: soft for this one",
+            key.parent.text(), key.name, key.on_delete, key.child.text()));
     }
 }
 
 } // namespace
 
-bool matches(std::string_view pattern, std::string_view name) {
-    // The classic two-pointer match: on a mismatch, let the last `*` swallow one more character.
-    std::size_t p = 0;
-    std::size_t n = 0;
-    auto star = std::string_view::npos;
-    std::size_t swallowed = 0;
-    while (n < name.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            swallowed = n;
-        } else if (p < pattern.size() && pattern[p] == name[n]) {
-            ++p;
-            ++n;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            n = ++swallowed;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.size() && pattern[p] == '*') ++p;
-    return p == pattern.size();
-}
-
 plan make_plan(const catalog& slave, const catalog& production, const table_rules& rules, plan_for purpose) {
     plan result;
+    result.now = slave.now;
     check_servers(slave, production, purpose, result);
     check_rules(slave, production, rules, result);
     const bool same_major = slave.major() == production.major();
     result.portable_hashes = !same_major || slave.encoding != production.encoding;
 
     for (const auto& [name, theirs] : slave.relations) {
-        if (!is_selected(name, rules)) continue;
+        if (!is_selected(rules, name)) continue;
         const auto ours = production.relations.find(name);
         if (ours == production.relations.end()) {
-            (rules.fail_on_drift ? result.problems : result.warnings)
-                .push_back(fmt::format(
-                    "table {} exists only on the slave and is not synced: create it in production, or exclude it",
-                    name.text()));
+            result.drift.push_back(fmt::format(
+                "table {} exists only on the slave and is not synced: create it in production, or exclude it",
+                name.text()));
             continue;
         }
         if (!ours->second.may_use_schema) {
-            (rules.fail_on_drift ? result.problems : result.warnings)
-                .push_back(fmt::format(
-                    "table {} is not synced: the role of PROD_DATABASE_URL has no USAGE on its schema; GRANT it, or "
-                    "exclude the table",
-                    name.text()));
+            result.drift.push_back(fmt::format(
+                "table {} is not synced: the role of PROD_DATABASE_URL has no USAGE on its schema; GRANT it, or "
+                "exclude the table",
+                name.text()));
             continue;
         }
-        auto table = table_planner{theirs, ours->second, rules, purpose, same_major, result}.settle();
+        auto table =
+            table_planner{theirs, ours->second, settings_of(rules, name), purpose, same_major, result}.settle();
         if (!table) continue;
         if (purpose == plan_for::writing) add_sequences(production, *table, result);
         result.tables.push_back(std::move(*table));
     }
+    result.warnings.insert(result.warnings.begin(), result.drift.begin(), result.drift.end());
     sort_by_foreign_keys(result, production);
+    check_cascades(production, result);
     if (result.tables.empty() && result.problems.empty())
         result.problems.emplace_back(
             "no table is on both sides and selected: check the two addresses, and include and exclude in "

@@ -1,22 +1,16 @@
 #pragma once
 
 #include "jobs/slave_to_prod/catalog.hpp"
+#include "jobs/slave_to_prod/rules.hpp"
 
-#include <map>
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace tidesync::slave_to_prod {
-
-/// What a person may settle about tables, from tidesync.yaml.
-struct table_rules {
-    std::vector<std::string> include{"*"}; ///< patterns over `schema.table`; `*` stands for any run of characters
-    std::vector<std::string> exclude;
-    std::map<std::string, std::vector<std::string>> keys; ///< `schema.table` to the columns that tell its rows apart
-    bool fail_on_drift = false; ///< columns or tables that only the slave has: an error instead of a warning
-};
 
 enum class copy_format { binary, text };
 
@@ -37,6 +31,12 @@ struct planned_rival {
     std::string parking;              ///< as what: an expression over the two names below
 };
 
+/// The column of production that says that a row is gone on the slave.
+struct soft_mark {
+    std::string column;
+    bool is_time = false; ///< when it went; otherwise a boolean
+};
+
 /// Names no column is likely to have: of a row's number among those set aside, and of the column's highest value.
 inline constexpr std::string_view row_number = R"("tidesync row number")";
 inline constexpr std::string_view highest_value = R"("tidesync highest value")";
@@ -48,7 +48,7 @@ struct table_plan {
     bool partitioned_on_production = false;
     std::int64_t estimated_rows = 0;
     std::int64_t bytes = 0;       ///< on the slave, with TOAST
-    bool rows_have_places = true; ///< on the slave: ctid tells rows apart within a snapshot
+    bool rows_have_places = true; ///< where they are asked for: ctid tells rows apart within a snapshot
     std::vector<planned_column> columns;
     std::vector<std::string> key;
     std::vector<std::string> key_operators; ///< one per key column
@@ -57,15 +57,22 @@ struct table_plan {
     bool key_unique_on_slave = false;       ///< false: staged rows are checked for doubles
     copy_format format = copy_format::binary;
     std::string rewriters; ///< what may change or drop rows on their way in; then the outcome is looked at again
+    std::string filter{};  ///< a condition that rows must meet, on both sides; empty: all rows count
+    delete_policy deletes = delete_policy::off;
+    soft_mark mark{}; ///< of delete_policy::soft
+    guard_limits guards{};
     std::vector<planned_rival> rivals;
     std::set<table_name> parents;    ///< planned tables that it refers to, and those they refer to
     std::vector<sequence> sequences; ///< those of production that feed one of its columns
 };
 
 struct plan {
-    std::vector<table_plan> tables; ///< parents before children
-    bool defer_constraints = false; ///< foreign keys form a circle through deferrable constraints
-    bool portable_hashes = false;   ///< the servers differ so much that only text hashes compare
+    std::vector<table_plan> tables;                   ///< parents before children
+    bool defer_constraints = false;                   ///< foreign keys form a circle through deferrable constraints
+    std::optional<std::chrono::seconds> source_age{}; ///< of what a standby has replayed
+    std::string now;                                  ///< when the slave was looked at, as SQL reads it
+    bool portable_hashes = false;                     ///< the servers differ so much that only text hashes compare
+    std::vector<std::string> drift;                   ///< columns and tables that only the slave has
     std::vector<std::string> warnings;
     std::vector<std::string> problems; ///< each names the thing and what to do; any of them stops the run
 };
@@ -76,8 +83,5 @@ enum class plan_for { comparing, writing };
 /// Decides what is synced and how. Reads no database.
 [[nodiscard]] plan
 make_plan(const catalog& slave, const catalog& production, const table_rules&, plan_for = plan_for::writing);
-
-/// `*` stands for any run of characters, everything else for itself.
-[[nodiscard]] bool matches(std::string_view pattern, std::string_view name);
 
 } // namespace tidesync::slave_to_prod

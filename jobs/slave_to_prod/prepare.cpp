@@ -1,13 +1,17 @@
 #include "jobs/slave_to_prod/prepare.hpp"
 
 #include "jobs/slave_to_prod/difference.hpp"
+#include "jobs/slave_to_prod/landing.hpp"
+#include "jobs/stores/postgres/failure.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace tidesync::slave_to_prod {
 
@@ -55,24 +59,60 @@ void stage_behind_staged(
         if (tables[i].how == strategy::load &&
             std::ranges::any_of(parents, [&](const auto& parent) { return staged.contains(parent); })) {
             start_fingerprint(plan.tables[i], side::slave, plan.portable_hashes, words);
-            tables[i] = {.how = strategy::whole, .wanted = read_fingerprint(words)};
+            tables[i].how = strategy::whole;
+            tables[i].wanted = read_fingerprint(words);
             report.tables[i].total = tables[i].wanted.rows;
         }
         if (tables[i].how == strategy::whole || tables[i].how == strategy::rows) staged.insert(plan.tables[i].name);
     }
 }
 
-prepared_table stage_chosen(
-    const table_plan& table, bool portable, const fingerprint& found, slave_sessions& slave,
-    postgres::session& production, staging_area& staging, jobs::table_report& report) {
-    staging_area::picker picker{staging, table, slave.rows};
+/// Stages rows that differ, and finds those that are gone, while both sides send their words. Turns to all rows when so
+/// many differ that they are cheaper.
+void stage_chosen(
+    const table_plan& table, bool portable, prepared_table& prepared, slave_sessions& slave,
+    production_sessions& production, staging_area& staging, jobs::table_report& report) {
+    const auto all = prepared.wanted;
+    const bool deletes = table.deletes != delete_policy::off;
+    prepared.staging = staging.make_rows_table(table);
+    if (deletes) prepared.gone = staging.make_gone_table(table);
+    prepared.wanted = {};
+    staging_area::picker rows{staging, table, side::slave, slave.rows, prepared.staging};
+    std::optional<staging_area::picker> gone;
+    difference_listener listener;
     bool whole = false;
-    const auto difference = find_difference(table, portable, slave.words, production, [&](const wanted_row& row) {
-        whole = whole || is_cheaper_whole(picker.wanted().rows, found.rows);
-        if (!whole) picker.want(row);
-    });
-    report.bytes += difference.bytes;
-    return whole ? staging.stage_whole(table, slave.rows, found) : picker.finish();
+    listener.want = [&](const wanted_row& row) {
+        whole = whole || is_cheaper_whole(prepared.wanted.rows, all.rows);
+        if (whole) return;
+        prepared.wanted.add(row.word);
+        rows.want(row.place);
+    };
+    if (deletes) {
+        gone.emplace(staging, table, side::production, *production.keys, prepared.gone);
+        listener.gone = [&](const row_place& place) { gone->want(place); };
+    }
+    const auto difference = find_difference(table, portable, slave.words, production.words, listener);
+    prepared.missing = difference.missing;
+    prepared.different = difference.different;
+    report.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
+    if (whole) {
+        prepared.how = strategy::whole;
+        prepared.wanted = all;
+        prepared.staging = staging.make_rows_table(table);
+        report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
+    }
+    staging.analyse(table, prepared.staging);
+    staging.settle_gone(table, prepared);
+}
+
+void stage_whole(
+    const table_plan& table, prepared_table& prepared, slave_sessions& slave, staging_area& staging,
+    jobs::table_report& report) {
+    prepared.staging = staging.make_rows_table(table);
+    if (table.deletes != delete_policy::off) prepared.gone = staging.make_gone_table(table);
+    report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
+    staging.analyse(table, prepared.staging);
+    staging.compare_staged(table, prepared);
 }
 
 } // namespace
@@ -80,6 +120,7 @@ prepared_table stage_chosen(
 std::vector<prepared_table> survey(
     const plan& plan, slave_sessions& slave, postgres::session& production, const jobs::run_context& run,
     jobs::report& report) {
+    check_filters(plan, slave.words, production);
     const auto empty = find_empty(plan, production);
     std::vector<prepared_table> tables(plan.tables.size());
     for (std::size_t i = 0; i < tables.size(); ++i) {
@@ -90,11 +131,13 @@ std::vector<prepared_table> survey(
         run.progress->rows(counts.name, 0, table.estimated_rows);
         if (empty[i] && may_load(table)) {
             tables[i].how = strategy::load;
+            tables[i].missing = table.estimated_rows;
             continue;
         }
         const auto found = take_fingerprints(table, plan.portable_hashes, slave.words, production);
         tables[i].how = choose_strategy(table, found);
         tables[i].wanted = found.slave;
+        tables[i].production_rows = found.production.rows;
         counts.total = counts.unchanged = found.slave.rows;
         run.progress->rows(counts.name, counts.total, counts.total);
     }
@@ -103,7 +146,7 @@ std::vector<prepared_table> survey(
 }
 
 void prepare(
-    const plan& plan, std::vector<prepared_table>& tables, slave_sessions& slave, postgres::session& production,
+    const plan& plan, std::vector<prepared_table>& tables, slave_sessions& slave, production_sessions& production,
     staging_area& staging, const jobs::run_context& run, jobs::report& report) {
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const auto& table = plan.tables[i];
@@ -111,13 +154,33 @@ void prepare(
         if (tables[i].how == strategy::rows || tables[i].how == strategy::whole) {
             const stopwatch watch{counts};
             run.progress->rows(counts.name, 0, counts.total);
-            tables[i] =
-                tables[i].how == strategy::whole
-                    ? staging.stage_whole(table, slave.rows, tables[i].wanted)
-                    : stage_chosen(table, plan.portable_hashes, tables[i].wanted, slave, production, staging, counts);
-            counts.bytes += tables[i].bytes;
+            if (tables[i].how == strategy::whole)
+                stage_whole(table, tables[i], slave, staging, counts);
+            else
+                stage_chosen(table, plan.portable_hashes, tables[i], slave, production, staging, counts);
         }
         counts.strategy = to_string(tables[i].how);
+    }
+}
+
+void check_filters(const plan& plan, postgres::session& slave, postgres::session& production) {
+    for (const auto& table : plan.tables) {
+        if (table.filter.empty()) continue;
+        try {
+            for (const auto& [session, where] :
+                 {std::pair{&slave, side::slave}, std::pair{&production, side::production}})
+                session->query(
+                    fmt::format("SELECT FROM {} LIMIT 1", rows_of(table, where)),
+                    fmt::format("trying the filter of {}", table.name.text()));
+        } catch (const postgres::error& e) {
+            if (!e.sqlstate().starts_with("42") && !e.sqlstate().starts_with("22")) throw;
+            throw refused_to_apply{jobs::give_up{
+                {jobs::failure_code::plan_refused, e.what(),
+                 fmt::format(
+                     "correct where: of table {} in tidesync.yaml: a condition over its columns, with types and "
+                     "functions outside pg_catalog named with their schema",
+                     table.name.text())}}};
+        }
     }
 }
 
@@ -132,7 +195,7 @@ compare(const table_plan& table, bool portable, postgres::session& slave, postgr
         const auto difference = find_difference(table, portable, slave, production, {});
         report.missing = difference.missing;
         report.different = difference.different;
-        report.extra = difference.extra;
+        (table.deletes == delete_policy::off ? report.extra : report.deleted) = difference.extra;
         report.bytes = difference.bytes;
     }
     report.unchanged = report.total - report.missing - report.different;

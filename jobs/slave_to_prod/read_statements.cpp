@@ -19,6 +19,19 @@ bool is_partitioned(const table_plan& table, side where) {
     return where == side::slave ? table.partitioned_on_slave : table.partitioned_on_production;
 }
 
+std::string copy_at(
+    const table_plan& table, const std::vector<std::string>& columns, const std::string& from,
+    std::span<const row_place> places) {
+    std::string list;
+    for (const auto& place : places) {
+        if (!list.empty()) list += ',';
+        fmt::format_to(std::back_inserter(list), R"_("({},{})")_", place.block, place.offset);
+    }
+    return fmt::format(
+        "COPY (SELECT {} FROM {} WHERE ctid = ANY ('{{{}}}'::tid[])) TO STDOUT (FORMAT {})",
+        fmt::join(quoted(columns), ", "), from, list, format_name(table));
+}
+
 } // namespace
 
 std::string pin_text_output() {
@@ -46,35 +59,44 @@ std::string from(const table_plan& table, side where) {
     return (is_partitioned(table, where) ? "" : "ONLY ") + table.name.sql();
 }
 
+std::string rows_of(const table_plan& table, side where) {
+    auto text = from(table, where);
+    std::string_view joint = " WHERE ";
+    const auto add = [&](const std::string& condition) {
+        text += fmt::format("{}{}", joint, condition);
+        joint = " AND ";
+    };
+    if (!table.filter.empty()) add(fmt::format("({})", table.filter));
+    if (where == side::production && !table.mark.column.empty())
+        add(postgres::quote_name(table.mark.column) + (table.mark.is_time ? " IS NULL" : " IS NOT TRUE"));
+    return text;
+}
+
 std::string copy_fingerprint(const table_plan& table, side where, bool portable) {
     return fmt::format(
         "COPY (SELECT {} FROM {}) TO STDOUT (FORMAT text, DELIMITER ',')", fingerprint_columns(table, portable),
-        from(table, where));
+        rows_of(table, where));
 }
 
 std::string copy_words(const table_plan& table, side where, bool portable, bool with_places) {
     const std::string_view places = !with_places ? "" : is_partitioned(table, where) ? ", ctid, tableoid" : ", ctid";
     return fmt::format(
         "COPY (SELECT {}, {}{} FROM {} ORDER BY 1, 2) TO STDOUT (FORMAT binary)", key_word(table, portable),
-        row_word(table, portable), places, from(table, where));
+        row_word(table, portable), places, rows_of(table, where));
 }
 
 std::string copy_out(const table_plan& table) {
     return fmt::format(
         "COPY (SELECT {} FROM {}) TO STDOUT (FORMAT {})", fmt::join(quoted(column_names(table)), ", "),
-        from(table, side::slave), format_name(table));
+        rows_of(table, side::slave), format_name(table));
 }
 
 std::string copy_out_at(const table_plan& table, const std::string& partition, std::span<const row_place> places) {
-    std::string list;
-    for (const auto& place : places) {
-        if (!list.empty()) list += ',';
-        fmt::format_to(std::back_inserter(list), R"_("({},{})")_", place.block, place.offset);
-    }
-    return fmt::format(
-        "COPY (SELECT {} FROM {} WHERE ctid = ANY ('{{{}}}'::tid[])) TO STDOUT (FORMAT {})",
-        fmt::join(quoted(column_names(table)), ", "), partition.empty() ? from(table, side::slave) : partition, list,
-        format_name(table));
+    return copy_at(table, column_names(table), partition.empty() ? from(table, side::slave) : partition, places);
+}
+
+std::string copy_keys_at(const table_plan& table, const std::string& partition, std::span<const row_place> places) {
+    return copy_at(table, table.key, partition.empty() ? from(table, side::production) : partition, places);
 }
 
 } // namespace tidesync::slave_to_prod

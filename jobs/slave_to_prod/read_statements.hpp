@@ -43,6 +43,10 @@ enum class side { slave, production };
 /// for itself.
 [[nodiscard]] std::string from(const table_plan&, side);
 
+/// The table with a WHERE for the rows that count: those that the filter takes, and in production those that are not
+/// marked as gone.
+[[nodiscard]] std::string rows_of(const table_plan&, side);
+
 /// COPY of one line: `count,word` over all rows, whatever their order.
 [[nodiscard]] std::string copy_fingerprint(const table_plan&, side, bool portable);
 
@@ -50,7 +54,7 @@ enum class side { slave, production };
 /// @param with_places  then also where each row lies: ctid, and of a partitioned table tableoid
 [[nodiscard]] std::string copy_words(const table_plan&, side, bool portable, bool with_places);
 
-/// COPY of all rows of the slave, in the plan's format.
+/// COPY of all rows of the slave that count, in the plan's format.
 [[nodiscard]] std::string copy_out(const table_plan&);
 
 /// Where a version of a row lies; good for as long as the snapshot is held in which it was seen.
@@ -67,5 +71,9 @@ struct row_place {
 /// @param places     all of that partition
 [[nodiscard]] std::string
 copy_out_at(const table_plan&, const std::string& partition, std::span<const row_place> places);
+
+/// The same of the keys of rows of production, in binary where the plan's format is.
+[[nodiscard]] std::string
+copy_keys_at(const table_plan&, const std::string& partition, std::span<const row_place> places);
 
 } // namespace tidesync::slave_to_prod

@@ -5,6 +5,8 @@
 #include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/stores/postgres/session.hpp"
 
+#include <optional>
+
 /// The two databases, opened for reading: each session sees one state for as long as it is there.
 namespace tidesync::slave_to_prod {
 
@@ -24,7 +26,15 @@ struct slave_side {
 
 /// @throws postgres::error
 [[nodiscard]] catalog read_production(const postgres::address&, const server_limits&);
-[[nodiscard]] postgres::session
-open_production(const postgres::address&, const server_limits&, const jobs::run_context&);
+
+/// Production inside one snapshot.
+struct production_sessions {
+    postgres::session words;
+    std::optional<postgres::session> keys; ///< is asked for keys by their places, where rows may be deleted
+};
+
+/// @throws postgres::error
+[[nodiscard]] production_sessions
+open_production(const postgres::address&, const server_limits&, const jobs::run_context&, bool with_keys);
 
 } // namespace tidesync::slave_to_prod

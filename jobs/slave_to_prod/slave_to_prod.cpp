@@ -4,6 +4,7 @@
 #include "jobs/slave_to_prod/apply.hpp"
 #include "jobs/slave_to_prod/landing.hpp"
 #include "jobs/slave_to_prod/prepare.hpp"
+#include "jobs/slave_to_prod/review.hpp"
 #include "jobs/slave_to_prod/sides.hpp"
 #include "jobs/slave_to_prod/stage.hpp"
 #include "jobs/stores/postgres/failure.hpp"
@@ -63,6 +64,8 @@ plan plan_or_refuse(const catalog& slave, const settings& settings, plan_for pur
     return plan;
 }
 
+bool may_delete(const table_plan& table) { return table.deletes != delete_policy::off; }
+
 jobs::outcome refusal(const plan_refused& refused) {
     const auto text = refused.problems.size() == 1
                           ? refused.problems.front()
@@ -107,7 +110,7 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
     }
     // Whatever was counted before a failure was rolled back with it.
     if (jobs::why(result.how) != nullptr)
-        for (auto& table : result.what.tables) table.inserted = table.updated = table.unchanged = 0;
+        for (auto& table : result.what.tables) table.inserted = table.updated = table.unchanged = table.deleted = 0;
     return result;
 }
 
@@ -154,12 +157,14 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
     jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
 
     phases.enter("compare");
-    std::optional production{open_production(settings_.production, settings_.limits, run)};
-    auto tables = survey(plan, slave.sessions, *production, run, report);
+    const bool deletes = std::ranges::any_of(plan.tables, &may_delete);
+    std::optional production{open_production(settings_.production, settings_.limits, run, deletes)};
+    auto tables = survey(plan, slave.sessions, production->words, run, report);
 
     phases.enter("stage");
     staging_area staging{settings_.production, run, settings_.limits, report.warnings};
     prepare(plan, tables, slave.sessions, *production, staging, run, report);
+    review(plan, tables, settings_.rules, find_last_receipt(settings_.production), run, report);
     production.reset(); // nothing of production is held any more until it is written
     if (std::ranges::none_of(tables, [](const auto& table) { return table.how == strategy::load; })) {
         slave.sessions.words.execute("COMMIT", "closing the snapshot");
@@ -179,14 +184,16 @@ void slave_to_prod::compare_all(const jobs::run_context& run, jobs::report& repo
     phases.enter("plan");
     auto slave = open_slave(settings_.slave, settings_.limits, run);
     const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::comparing, report);
-    auto production = open_production(settings_.production, settings_.limits, run);
+    auto production = open_production(settings_.production, settings_.limits, run, false).words;
 
     phases.enter("compare");
+    check_filters(plan, slave.sessions.words, production);
     for (const auto& table : plan.tables) {
         run.progress->rows(table.name.text(), 0, table.estimated_rows);
         report.tables.push_back(compare(table, plan.portable_hashes, slave.sessions.words, production));
         run.progress->rows(table.name.text(), report.tables.back().total, report.tables.back().total);
     }
+    foresee(plan, settings_.rules, find_last_receipt(settings_.production), report);
 }
 
 } // namespace tidesync::slave_to_prod

@@ -1,5 +1,6 @@
 #include "jobs/slave_to_prod/stage.hpp"
 
+#include "jobs/slave_to_prod/delete_statements.hpp"
 #include "jobs/slave_to_prod/write_statements.hpp"
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
@@ -15,7 +16,7 @@ namespace {
 constexpr std::string_view production_side = "production";
 
 // Some 250 KB of SQL, and few enough that a slow link does not stand idle for long between two batches.
-constexpr std::size_t batch_rows = 16 * 1024;
+constexpr std::size_t batch_rows = 16UL * 1024;
 
 } // namespace
 
@@ -36,31 +37,52 @@ staging_area::~staging_area() {
     }
 }
 
-prepared_table staging_area::stage_whole(const table_plan& table, postgres::session& slave, const fingerprint& found) {
-    prepared_table result{.how = strategy::whole, .staging = make_table(table), .wanted = found};
-    result.bytes = copy(table, result.staging, slave, copy_out(table)).bytes;
-    analyse(table, result.staging);
-    return result;
+table_name staging_area::make_rows_table(const table_plan& table) { return make_table(table, create_staging); }
+
+table_name staging_area::make_gone_table(const table_plan& table) { return make_table(table, create_gone); }
+
+std::int64_t staging_area::bring_all(const table_plan& table, const table_name& into, postgres::session& slave) {
+    return copy(table, slave, copy_out(table), copy_in(table, into));
 }
 
-staging_area::picker::picker(staging_area& area, const table_plan& table, postgres::session& slave)
+void staging_area::compare_staged(const table_plan& table, prepared_table& prepared) {
+    const auto activity = fmt::format("comparing the staged rows of {}", table.name.text());
+    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), activity);
+    const auto counts = writer().query(count_changes(table, prepared.staging), activity).at(0);
+    prepared.missing = number_in(counts.at(0));
+    prepared.different = number_in(counts.at(1));
+    if (table.deletes != delete_policy::off)
+        writer().execute(find_gone(table, prepared.gone, prepared.staging), activity);
+    writer().execute("COMMIT", activity);
+    settle_gone(table, prepared);
+}
+
+void staging_area::settle_gone(const table_plan& table, prepared_table& prepared) {
+    if (table.deletes == delete_policy::off) return;
+    const auto activity = fmt::format("looking for rows of {} that are gone", table.name.text());
+    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), activity);
+    writer().execute(keep_staged(table, prepared.gone, prepared.staging), activity);
+    writer().execute("ANALYZE " + prepared.gone.sql(), activity);
+    prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
+    writer().execute("COMMIT", activity);
+}
+
+staging_area::picker::picker(
+    staging_area& area, const table_plan& table, side where, postgres::session& from, table_name into)
     : area_{area}
     , table_{table}
-    , slave_{slave} {
-    result_.how = strategy::rows;
-    result_.staging = area_.make_table(table);
-}
+    , side_{where}
+    , from_{from}
+    , into_{std::move(into)} {}
 
-void staging_area::picker::want(const wanted_row& row) {
-    result_.wanted.add(row.word);
-    places_.push_back(row.place);
+void staging_area::picker::want(const row_place& place) {
+    places_.push_back(place);
     if (places_.size() >= batch_rows) fetch();
 }
 
-prepared_table staging_area::picker::finish() {
+std::int64_t staging_area::picker::finish() {
     fetch();
-    area_.analyse(table_, result_.staging);
-    return result_;
+    return bytes_;
 }
 
 void staging_area::picker::fetch() {
@@ -75,14 +97,18 @@ void staging_area::picker::fetch() {
 }
 
 void staging_area::picker::fetch_from(const std::string& partition, std::span<const row_place> places) {
-    result_.bytes += area_.copy(table_, result_.staging, slave_, copy_out_at(table_, partition, places)).bytes;
+    bytes_ += side_ == side::slave
+                  ? area_.copy(table_, from_, copy_out_at(table_, partition, places), copy_in(table_, into_))
+                  : area_.copy(table_, from_, copy_keys_at(table_, partition, places), copy_gone_in(table_, into_));
 }
 
 const std::string& staging_area::picker::partition_name(std::uint32_t oid) {
     auto& name = partitions_[oid];
     if (oid != 0 && name.empty())
-        name =
-            slave_.query("SELECT $1::oid::regclass::text", "naming a partition", {std::to_string(oid)})[0][0].value();
+        name = from_.query("SELECT $1::oid::regclass::text", "naming a partition", {std::to_string(oid)})
+                   .at(0)
+                   .at(0)
+                   .value_or("");
     return name;
 }
 
@@ -91,25 +117,26 @@ postgres::session& staging_area::writer() {
     return *writer_;
 }
 
-table_name staging_area::make_table(const table_plan& table) {
+table_name
+staging_area::make_table(const table_plan& table, std::string (*create)(const table_plan&, const table_name&)) {
     auto staging = staging_name(run_.lease_token, made_.size());
     writer().execute(
-        "BEGIN; " + set_limits(limits_) + create_staging(table, staging) + "; COMMIT",
+        "BEGIN; " + set_limits(limits_) + create(table, staging) + "; COMMIT",
         fmt::format("making a staging table for {}", table.name.text()));
     made_.push_back(staging);
     return staging;
 }
 
-postgres::session::counts staging_area::copy(
-    const table_plan& table, const table_name& into, postgres::session& slave, const std::string& copy_out) {
+std::int64_t staging_area::copy(
+    const table_plan& table, postgres::session& from, const std::string& copy_out, const std::string& copy_in) {
     const auto name = table.name.text();
     const auto staging = fmt::format("staging {}", name);
     writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), staging);
-    const auto moved = slave.relay(
-        {.out = copy_out, .in = copy_in(table, into), .reading = fmt::format("reading {}", name), .writing = staging},
-        writer(), [&](const auto& so_far) { run_.progress->rows(name, so_far.rows, table.estimated_rows); });
+    const auto moved = from.relay(
+        {.out = copy_out, .in = copy_in, .reading = fmt::format("reading {}", name), .writing = staging}, writer(),
+        [&](const auto& so_far) { run_.progress->rows(name, so_far.rows, table.estimated_rows); });
     writer().execute("COMMIT", staging);
-    return moved;
+    return moved.bytes;
 }
 
 void staging_area::analyse(const table_plan& table, const table_name& staging) {

@@ -20,6 +20,11 @@ struct prepared_table {
     strategy how = strategy::equal;
     table_name staging{}; ///< for `rows` and `whole`
     fingerprint wanted{}; ///< of the rows to bring, as the slave sees them
+    table_name gone{};    ///< keys of the rows to delete, where rows may be deleted
+    fingerprint gone_keys{};
+    std::int64_t production_rows = 0;
+    std::int64_t missing = 0;   ///< of those to bring, or of a load an estimate
+    std::int64_t different = 0; ///< of those to bring
     std::int64_t bytes = 0;
 };
 
@@ -38,25 +43,45 @@ public:
     staging_area(const staging_area&) = delete;
     staging_area& operator=(const staging_area&) = delete;
 
-    /// Stages every row of a table.
-    /// @param slave  its session, inside the run's snapshot
-    /// @param found  the table's fingerprint on the slave
+    /// Makes a table for rows of the slave.
     /// @throws postgres::error
-    prepared_table stage_whole(const table_plan&, postgres::session& slave, const fingerprint& found);
+    [[nodiscard]] table_name make_rows_table(const table_plan&);
 
-    /// A staging table that is filled with chosen rows.
+    /// Makes a table for keys of rows that only production has.
+    /// @throws postgres::error
+    [[nodiscard]] table_name make_gone_table(const table_plan&);
+
+    /// Brings every row of the slave that counts.
+    /// @param slave  its session, inside the run's snapshot
+    /// @returns bytes
+    /// @throws postgres::error
+    std::int64_t bring_all(const table_plan&, const table_name& into, postgres::session& slave);
+
+    /// To be called when all rows of a table are staged.
+    /// @throws postgres::error
+    void analyse(const table_plan&, const table_name& staging);
+
+    /// Completes what is known of a table whose rows are all staged: what production lacks, holds otherwise, and has
+    /// alone.
+    /// @throws postgres::error
+    void compare_staged(const table_plan&, prepared_table&);
+
+    /// Completes the keys that were picked out: some of them may be among the staged rows after all.
+    /// @throws postgres::error
+    void settle_gone(const table_plan&, prepared_table&);
+
+    /// Fetches what is picked out by its place: rows of the slave, or keys of production.
     class picker {
     public:
-        /// @param slave  a second session inside the run's snapshot: the first is reading the words meanwhile
-        picker(staging_area&, const table_plan&, postgres::session& slave);
+        /// @param from  a second session inside the snapshot: the first is reading the words meanwhile
+        picker(staging_area&, const table_plan&, side, postgres::session& from, table_name into);
 
         /// Adds a row; once many have come together they are fetched. At most a few ten thousand are remembered.
-        void want(const wanted_row&);
+        void want(const row_place&);
 
         /// Fetches the rest.
-        prepared_table finish();
-
-        [[nodiscard]] const fingerprint& wanted() const { return result_.wanted; }
+        /// @returns bytes, of all
+        std::int64_t finish();
 
     private:
         void fetch();
@@ -65,18 +90,19 @@ public:
 
         staging_area& area_;
         const table_plan& table_;
-        postgres::session& slave_;
-        prepared_table result_;
+        side side_;
+        postgres::session& from_;
+        table_name into_;
+        std::int64_t bytes_ = 0;
         std::vector<row_place> places_;
         std::map<std::uint32_t, std::string> partitions_;
     };
 
 private:
     postgres::session& writer();
-    table_name make_table(const table_plan&);
-    postgres::session::counts
-    copy(const table_plan&, const table_name& into, postgres::session& slave, const std::string& copy_out);
-    void analyse(const table_plan&, const table_name&);
+    table_name make_table(const table_plan&, std::string (*create)(const table_plan&, const table_name&));
+    std::int64_t
+    copy(const table_plan&, postgres::session& from, const std::string& copy_out, const std::string& copy_in);
     void drop_left_overs(std::vector<std::string>& warnings);
     void drop(const std::vector<table_name>&, const server_limits&);
 

@@ -28,7 +28,8 @@ std::string_view to_string(strategy how) noexcept {
 bool may_load(const table_plan& table) noexcept { return is_told_apart(table) && table.rewriters.empty(); }
 
 strategy choose_strategy(const table_plan& table, const fingerprints& found) noexcept {
-    if (found.equal() || found.slave.rows == 0) return strategy::equal;
+    if (found.equal()) return strategy::equal;
+    if (found.slave.rows == 0) return table.deletes == delete_policy::off ? strategy::equal : strategy::whole;
     if (!is_told_apart(table) || !table.rows_have_places || table.bytes <= small_bytes_max ||
         is_cheaper_whole(found.slave.rows - found.production.rows, found.slave.rows))
         return strategy::whole;

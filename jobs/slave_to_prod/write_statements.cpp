@@ -17,21 +17,20 @@ using postgres::quote_name;
 
 std::string live(const table_plan& table) { return from(table, side::production); }
 
-std::string same_key(const table_plan& table) {
-    std::vector<std::string> terms;
-    for (std::size_t i = 0; i < table.key.size(); ++i) {
-        const auto name = quote_name(table.key[i]);
-        terms.push_back(fmt::format("t.{} {} s.{}", name, table.key_operators[i], name));
-    }
-    return fmt::format("{}", fmt::join(terms, " AND "));
-}
-
 /// Whether the stored images of `names` differ. Plain inequality misses numeric scale, the case of citext and -0.0, and
 /// has no operator for json.
 std::string differ(const std::vector<std::string>& names) {
     return fmt::format(
         "ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record", fmt::join(quoted(names, "t"), ", "),
         fmt::join(quoted(names, "s"), ", "));
+}
+
+/// Whether a live row is not as its staged one: another image, or marked as gone.
+std::string is_unlike(const table_plan& table, const std::vector<std::string>& names) {
+    if (table.mark.column.empty()) return differ(names);
+    const auto mark = quote_name(table.mark.column);
+    const auto marked = fmt::format("t.{} {}", mark, table.mark.is_time ? "IS NOT NULL" : "IS TRUE");
+    return names.empty() ? marked : fmt::format("({} OR {})", marked, differ(names));
 }
 
 bool is_key(const table_plan& table, const std::string& column) {
@@ -47,11 +46,41 @@ std::vector<std::string> settable(const table_plan& table) {
     return names;
 }
 
+/// @param rows   whose keys say which rows it is about
+/// @param where  which of them, with WHERE; empty for all
+std::string set_aside_rows(
+    const table_plan& table, const planned_rival& rival, const table_name& staging, const table_name& rows,
+    const std::string& where) {
+    if (rival.parked.empty()) return {};
+    const auto column = quote_name(rival.parked);
+    std::string highest;
+    if (rival.parking.find(highest_value) != std::string::npos)
+        highest = fmt::format(
+            ", (SELECT max(top) AS {0} FROM (SELECT max({1}) FROM {2} UNION ALL SELECT max({1}) FROM {3}) AS each "
+            "(top)) "
+            "AS highest",
+            highest_value, column, live(table), staging.sql());
+    return fmt::format(
+        "UPDATE {0} AS t SET {1} = {2} FROM (SELECT {3}, pg_catalog.row_number() OVER () AS {4} "
+        "FROM {0} AS t JOIN {5} AS s ON {6} {7}) AS s{8} WHERE {6}",
+        live(table), column, rival.parking, fmt::join(quoted(table.key, "s"), ", "), row_number, rows.sql(),
+        same_key(table), where, highest);
+}
+
 std::string_view format_name(const table_plan& table) {
     return table.format == copy_format::binary ? "binary" : "text";
 }
 
 } // namespace
+
+std::string same_key(const table_plan& table) {
+    std::vector<std::string> terms;
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+        const auto name = quote_name(table.key[i]);
+        terms.push_back(fmt::format("t.{} {} s.{}", name, table.key_operators[i], name));
+    }
+    return fmt::format("{}", fmt::join(terms, " AND "));
+}
 
 table_name staging_name(std::int64_t lease_token, std::size_t n) {
     return {"tidesync_staging", fmt::format("{}{}_{}", staging_prefix, lease_token, n)};
@@ -114,10 +143,18 @@ std::string count_unlike(const table_plan& table, const table_name& staging) {
         staging.sql(), live(table), same_key(table), differ(names), fmt::join(columns, ", "));
 }
 
+std::string count_changes(const table_plan& table, const table_name& staging) {
+    return fmt::format(
+        "SELECT count(*) FILTER (WHERE t.{0} IS NULL), count(*) FILTER (WHERE t.{0} IS NOT NULL AND ({1})) "
+        "FROM {2} AS s LEFT JOIN {3} AS t ON {4}",
+        quote_name(table.key.front()), is_unlike(table, column_names(table)), staging.sql(), live(table),
+        same_key(table));
+}
+
 std::string drop_equal(const table_plan& table, const table_name& staging) {
     return fmt::format(
         "DELETE FROM {} AS s USING {} AS t WHERE {} AND NOT ({})", staging.sql(), live(table), same_key(table),
-        differ(column_names(table)));
+        is_unlike(table, column_names(table)));
 }
 
 std::string insert_missing(const table_plan& table, const table_name& staging) {
@@ -134,32 +171,27 @@ std::string insert_missing(const table_plan& table, const table_name& staging) {
 
 std::string update_different(const table_plan& table, const table_name& staging) {
     const auto names = settable(table);
-    if (names.empty()) return {};
     std::vector<std::string> assignments;
     for (const auto& name : quoted(names)) assignments.push_back(fmt::format("{0} = s.{0}", name));
+    if (!table.mark.column.empty()) // it is back
+        assignments.push_back(
+            fmt::format("{} = {}", quote_name(table.mark.column), table.mark.is_time ? "NULL" : "false"));
+    if (assignments.empty()) return {};
     // NO KEY UPDATE, as the UPDATE itself: the application may go on inserting rows that refer to these.
     return fmt::format(
         "WITH held AS MATERIALIZED (SELECT s.* FROM {0} AS t JOIN {1} AS s ON {2} ORDER BY {4} FOR NO KEY UPDATE OF t) "
         "UPDATE {0} AS t SET {5} FROM held AS s WHERE {2} AND {3}",
-        live(table), staging.sql(), same_key(table), differ(names), fmt::join(quoted(table.key, "s"), ", "),
+        live(table), staging.sql(), same_key(table), is_unlike(table, names), fmt::join(quoted(table.key, "s"), ", "),
         fmt::join(assignments, ", "));
 }
 
 std::string set_aside(const table_plan& table, const planned_rival& rival, const table_name& staging) {
-    if (rival.parked.empty()) return {};
-    const auto column = quote_name(rival.parked);
-    std::string highest;
-    if (rival.parking.find(highest_value) != std::string::npos)
-        highest = fmt::format(
-            ", (SELECT max(top) AS {0} FROM (SELECT max({1}) FROM {2} UNION ALL SELECT max({1}) FROM {3}) AS each "
-            "(top)) "
-            "AS highest",
-            highest_value, column, live(table), staging.sql());
-    return fmt::format(
-        "UPDATE {0} AS t SET {1} = {2} FROM (SELECT {3}, pg_catalog.row_number() OVER () AS {4} "
-        "FROM {0} AS t JOIN {5} AS s ON {6} WHERE {7}) AS s{8} WHERE {6}",
-        live(table), column, rival.parking, fmt::join(quoted(table.key, "s"), ", "), row_number, staging.sql(),
-        same_key(table), differ(rival.columns), highest);
+    return set_aside_rows(table, rival, staging, staging, "WHERE " + differ(rival.columns));
+}
+
+std::string
+set_aside_gone(const table_plan& table, const planned_rival& rival, const table_name& staging, const table_name& gone) {
+    return set_aside_rows(table, rival, staging, gone, "");
 }
 
 std::vector<std::string> fixed_columns(const table_plan& table) {

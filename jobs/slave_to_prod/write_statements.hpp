@@ -15,6 +15,9 @@ namespace tidesync::slave_to_prod {
 [[nodiscard]] table_name staging_name(std::int64_t lease_token, std::size_t n);
 inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 
+/// Whether a live row, under the alias t, answers to a staged key, under the alias s.
+[[nodiscard]] std::string same_key(const table_plan&);
+
 [[nodiscard]] std::string create_staging(const table_plan&, const table_name& staging);
 
 /// COPY into a staging table, in the plan's format.
@@ -42,6 +45,9 @@ inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 /// many of those it differs.
 [[nodiscard]] std::string count_unlike(const table_plan&, const table_name& staging);
 
+/// Returns one row: staged rows that production lacks, and staged rows it holds otherwise.
+[[nodiscard]] std::string count_changes(const table_plan&, const table_name& staging);
+
 /// Takes those rows out of a staging table that production holds as they are.
 [[nodiscard]] std::string drop_equal(const table_plan&, const table_name& staging);
 
@@ -56,6 +62,10 @@ inline constexpr std::string_view staging_prefix = "slave_to_prod_";
 /// Sets the values aside that a rival watches over, in those rows where they are about to change: then two rows can
 /// swap them. Empty when that cannot be done.
 [[nodiscard]] std::string set_aside(const table_plan&, const planned_rival&, const table_name& staging);
+
+/// The same of rows that are to be deleted, and until then may hold a value that another row needs.
+[[nodiscard]] std::string
+set_aside_gone(const table_plan&, const planned_rival&, const table_name& staging, const table_name& gone);
 
 /// Columns outside the key that no UPDATE can set: GENERATED ALWAYS AS IDENTITY.
 [[nodiscard]] std::vector<std::string> fixed_columns(const table_plan&);

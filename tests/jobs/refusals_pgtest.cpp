@@ -110,14 +110,14 @@ TEST_CASE("what only the slave has is a warning, or an error where drift is not 
                                "table public.new_one exists only on the slave"}) == none);
     CHECK(f.difference("t") == none);
 
-    f.rules.fail_on_drift = true;
-    CHECK(lacking(ending(f.sync()), {"give_up plan_refused", "public.t.extra", "public.new_one"}) == none);
+    f.rules.drift_stops = true;
+    CHECK(lacking(ending(f.sync()), {"give_up guarded", "public.t.extra", "public.new_one", "on_drift: fail"}) == none);
 }
 
 TEST_CASE("a key that does not tell the slave's rows apart is refused", "[jobs][refusals][keys]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int, part int, v text)");
-    f.rules.keys = {{"public.t", {"id", "part"}}};
+    f.rules.tables = {{.pattern = "public.t", .key = {"id", "part"}}};
     const auto rows = f.rows_of(f.both.production);
     f.both.slave.run("INSERT INTO t VALUES (1, 1, 'a'), (1, 1, 'b')");
     CHECK(
@@ -148,11 +148,11 @@ TEST_CASE("keys that only the slave tells apart are refused", "[jobs][refusals][
 TEST_CASE("rules that name what does not exist are refused", "[jobs][refusals][keys]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
-    f.rules.keys = {{"public.t", {"nr"}}, {"public.tt", {"id"}}};
+    f.rules.tables = {{.pattern = "public.t", .key = {"nr"}}, {.pattern = "public.tt", .key = {"id"}}};
     CHECK(
         lacking(
             ending(f.sync()), {"give_up plan_refused: 2 problems", "table public.t in tidesync.yaml names column nr",
-                               "table public.tt"}) == none);
+                               "public.tt is no table that both sides have"}) == none);
 }
 
 TEST_CASE("a missing privilege names the table and the GRANT", "[jobs][refusals][privileges]") {
@@ -312,7 +312,7 @@ TEST_CASE(
     "a key that several rows of production share is refused before any of them is overwritten", "[jobs][refusals]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int, v text)");
-    f.rules.keys = {{"public.t", {"id"}}};
+    f.rules.tables = {{.pattern = "public.t", .key = {"id"}}};
     f.both.slave.run("INSERT INTO t VALUES (1, 'slave'), (2, 'new')");
     f.both.production.run("INSERT INTO t VALUES (1, 'own row A'), (1, 'own row B')");
     const auto rows = f.rows_of(f.both.production);

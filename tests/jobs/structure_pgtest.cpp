@@ -26,7 +26,7 @@ TEST_CASE("a key from the rules needs no index, and may differ from the primary 
     f.both.slave.run("INSERT INTO plain VALUES (1, 'x', 'new'), (2, 'x', 'new'); INSERT INTO keyed VALUES (7, 'x', "
                      "'new'), (8, 'y', 'new')");
     f.both.production.run("INSERT INTO plain VALUES (1, 'x', 'old'); INSERT INTO keyed VALUES (7, 'x', 'old')");
-    f.rules.keys = {{"public.plain", {"b", "a"}}, {"public.keyed", {"code"}}};
+    f.rules.tables = {{.pattern = "public.plain", .key = {"b", "a"}}, {.pattern = "public.keyed", .key = {"code"}}};
     const auto result = f.sync();
     REQUIRE(ending(result) == "done");
     CHECK(written(result, "public.plain") == "+1 ~1 =0");

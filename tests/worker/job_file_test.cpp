@@ -2,6 +2,10 @@
 #include "tests/worker/environment.hpp"
 #include "worker/settings.hpp"
 
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 using namespace tidesync::tests;
 using namespace tidesync::worker;
 using namespace std::chrono_literals;
@@ -25,13 +29,25 @@ jobs:
     statement_timeout_s: 60
     grace_s: 900
     tables:
-      public.orders: {key: [tenant, number]}
+      public.*: {skip_columns: [note], where: "tenant > 0"}
+      public.orders: {key: [tenant, number], delete: soft, soft_column: gone, guards: {deleted_percent_max: 1}}
+    guards: {changed_percent_max: 80, rows_min: 5, empty_source: allow, source_age_max_s: 60}
 )");
     CHECK(loaded.problems.empty());
     CHECK(loaded.values.rules.include == std::vector<std::string>{"public.*", "geo.country"});
     CHECK(loaded.values.rules.exclude == std::vector<std::string>{"public.audit_*"});
-    CHECK(loaded.values.rules.fail_on_drift);
-    CHECK(loaded.values.rules.keys.at("public.orders") == std::vector<std::string>{"tenant", "number"});
+    CHECK(loaded.values.rules.drift_stops);
+    CHECK(loaded.values.rules.tables.at(1).key == std::vector<std::string>{"tenant", "number"});
+    const auto settled = settings_of(loaded.values.rules, {"public", "orders"});
+    CHECK(settled.skip_columns == std::vector<std::string>{"note"});
+    CHECK(settled.where == "tenant > 0");
+    CHECK(settled.deletes == tidesync::slave_to_prod::delete_policy::soft);
+    CHECK(settled.soft_column == "gone");
+    CHECK(settled.guards.deleted_percent_max == 1);
+    CHECK(settled.guards.changed_percent_max == 80);
+    CHECK(settled.guards.rows_min == 5);
+    CHECK_FALSE(settled.guards.empty_source_stops);
+    CHECK(loaded.values.rules.source_age_max == 60s);
     CHECK(loaded.values.limits.statement == 60s);
     CHECK(loaded.values.job.grace == 900s);
 }
@@ -55,6 +71,12 @@ TEST_CASE("what is wrong in the job file is named with its line", "[worker][sett
         {"jobs:\n  slave-to-prod:\n    lock_timeout_s: soon\n", "1 to 600"},
         {"jobs:\n  slave-to-prod:\n    tables: {orders: {key: [a]}}\n", "schema.table"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.orders: {key: []}}\n", "at least one column"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {delete: soft}}\n", "needs soft_column"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {delete: yes}}\n", "off or soft or hard"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'made > now()'}}\n", "write :now"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'a; b'}}\n", "`;` cannot be in it"},
+        {"jobs:\n  slave-to-prod:\n    guards: {changed_percent_max: 101}\n", "0 to 100"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {guards: {source_age_max_s: 1}}}\n", "guards has no key"},
         {"jobs: [a\n", "not YAML"}};
     for (const auto& wrong : cases) {
         const auto loaded = with_job_file(wrong.text);
@@ -64,4 +86,72 @@ TEST_CASE("what is wrong in the job file is named with its line", "[worker][sett
         CHECK(mention(loaded.problems, wrong.expected));
     }
     CHECK(mention(load_settings(complete(), purpose::serve, "/nowhere.yaml").problems, "/nowhere.yaml"));
+}
+
+TEST_CASE("the schema that editors read has the keys that are read, and no others", "[worker][settings]") {
+    std::ifstream file{TIDESYNC_JOB_FILE_SCHEMA};
+    const auto schema = nlohmann::json::parse(file);
+    const auto& job = schema.at("properties").at("jobs").at("properties").at("slave-to-prod");
+    const auto& table = schema.at("$defs").at("table");
+    struct level {
+        const char* unknown; ///< a file with a key that nothing knows, in that place
+        const nlohmann::json& object;
+    };
+    const level levels[] = {
+        {"zz: 1\n", schema},
+        {"jobs: {zz: 1}\n", schema.at("properties").at("jobs")},
+        {"jobs: {slave-to-prod: {zz: 1}}\n", job},
+        {"jobs: {slave-to-prod: {guards: {zz: 1}}}\n", job.at("properties").at("guards")},
+        {"jobs: {slave-to-prod: {tables: {a.b: {zz: 1}}}}\n", table},
+        {"jobs: {slave-to-prod: {tables: {a.b: {guards: {zz: 1}}}}}\n", table.at("properties").at("guards")}};
+    for (const auto& [unknown, object] : levels) {
+        CAPTURE(unknown);
+        std::string names;
+        for (const auto& [name, value] : object.at("properties").items()) names += (names.empty() ? "" : ", ") + name;
+        CHECK(object.at("additionalProperties") == false);
+        CHECK(mention(with_job_file(unknown).problems, "has no key `zz`: expected " + names));
+    }
+}
+
+TEST_CASE("the schema that editors read has the bounds and defaults that hold", "[worker][settings]") {
+    std::ifstream file{TIDESYNC_JOB_FILE_SCHEMA};
+    const auto schema = nlohmann::json::parse(file);
+    const auto& job = schema.at("properties").at("jobs").at("properties").at("slave-to-prod").at("properties");
+    const auto& shares = schema.at("$defs");
+    const auto& guards = job.at("guards").at("properties");
+    const settings defaults;
+    struct bounded {
+        std::string where; ///< of the number, with {} for it
+        const nlohmann::json& schema;
+        std::int64_t standard;
+    };
+    const auto of_job = [](const char* name) { return fmt::format("jobs: {{slave-to-prod: {{{}: {{}}}}}}\n", name); };
+    const auto of_guards = [](const char* name) {
+        return fmt::format("jobs: {{slave-to-prod: {{guards: {{{}: {{}}}}}}}}\n", name);
+    };
+    const bounded numbers[] = {
+        {of_job("statement_timeout_s"), job.at("statement_timeout_s"), defaults.limits.statement.count()},
+        {of_job("lock_timeout_s"), job.at("lock_timeout_s"), defaults.limits.lock.count()},
+        {of_job("run_time_limit_s"), job.at("run_time_limit_s"), defaults.run_time_limit.count()},
+        {of_job("deadline_s"), job.at("deadline_s"), defaults.run_deadline.count()},
+        {of_job("slot_every_s"), job.at("slot_every_s"), defaults.job.slot_every.count()},
+        {of_job("grace_s"), job.at("grace_s"), defaults.job.grace.count()},
+        {of_guards("source_age_max_s"), guards.at("source_age_max_s"), defaults.rules.source_age_max.count()},
+        {of_guards("changed_percent_max"), shares.at("changed_percent_max"), defaults.rules.guards.changed_percent_max},
+        {of_guards("deleted_percent_max"), shares.at("deleted_percent_max"), defaults.rules.guards.deleted_percent_max},
+        {of_guards("rows_min"), shares.at("rows_min"), defaults.rules.guards.rows_min}};
+    for (const auto& [where, property, standard] : numbers) {
+        CAPTURE(where);
+        const auto least = property.at("minimum").get<std::int64_t>();
+        const auto most = property.at("maximum").get<std::int64_t>();
+        const auto problems = [&](std::int64_t number) {
+            auto text = where;
+            return with_job_file(text.replace(text.find("{}"), 2, std::to_string(number))).problems;
+        };
+        CHECK(problems(least).empty());
+        CHECK(problems(most).empty());
+        CHECK_FALSE(problems(least - 1).empty());
+        CHECK_FALSE(problems(most + 1).empty());
+        CHECK(property.at("default") == standard);
+    }
 }

@@ -5,7 +5,8 @@
 -- $3 text[]  the jobs that this worker knows
 -- $4 uuid    only this run, or null
 -- Returns run_id, job, lease_token, attempt, dry_run, last_look, due_to (its error, of a last look), waited_ms (since it
--- might have started), since_start_ms (of its first attempt, null when this is the first); no row when there is none.
+-- might have started), since_start_ms (of its first attempt, null when this is the first), approves (a run that a guard
+-- stopped, or null) and approved_difference (what that run would have done); no row when there is none.
 WITH waiting AS (
     SELECT r.run_id, r.run_after, r.started_at FROM tidesync.run r JOIN tidesync.job j ON j.name = r.job
     WHERE r.state IN ('queued', 'retry_wait') AND r.run_after <= clock_timestamp() AND r.job = ANY ($3::text[])
@@ -24,9 +25,11 @@ WITH waiting AS (
     RETURNING r.run_id, job, lease_token, attempt, dry_run, end_due IS NOT NULL AS last_look,
         CASE WHEN end_due IS NOT NULL THEN error END AS due_to,
         (extract(epoch FROM clock_timestamp() - w.run_after) * 1000)::bigint AS waited_ms,
-        (extract(epoch FROM clock_timestamp() - w.started_at) * 1000)::bigint AS since_start_ms
+        (extract(epoch FROM clock_timestamp() - w.started_at) * 1000)::bigint AS since_start_ms, approves
 ), opened AS (
     INSERT INTO tidesync.attempt (run_id, lease_token, n, worker)
     SELECT run_id, lease_token, attempt, $1 FROM claimed
 )
-SELECT run_id, job, lease_token, attempt, dry_run, last_look, due_to, waited_ms, since_start_ms FROM claimed;
+SELECT run_id, job, lease_token, attempt, dry_run, last_look, due_to, waited_ms, since_start_ms,
+    approves, (SELECT s.result -> 'guard' ->> 'difference' FROM tidesync.run s WHERE s.run_id = approves) AS approved_difference
+FROM claimed;

@@ -34,6 +34,7 @@ SELECT
     has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
     has_table_privilege(c.oid, 'SELECT') AS may_select,
     has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AS may_write,
+    has_table_privilege(c.oid, 'DELETE') AS may_delete,
     a.attname AS column_name,
     format_type(a.atttypid, NULL) AS type_name,
     format_type(a.atttypid, a.atttypmod)

@@ -1,0 +1,168 @@
+#include "jobs/slave_to_prod/rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fmt/format.h>
+
+namespace tidesync::slave_to_prod {
+
+namespace {
+
+/// What SQL says of the moment or of chance: the two sides are asked at different moments, and the slave twice.
+constexpr std::array<std::string_view, 16> fickle_words{
+    "now",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtime",
+    "localtimestamp",
+    "clock_timestamp",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "timeofday",
+    "random",
+    "gen_random_uuid",
+    "nextval",
+    "txid_current",
+    "pg_sleep",
+    "set_config"};
+
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+/// Walks a condition, past literals and quoted names.
+class filter_reader {
+public:
+    explicit filter_reader(std::string_view text)
+        : rest_{text} {}
+
+    std::string find_problem() {
+        while (!rest_.empty()) {
+            const char c = rest_.front();
+            if (c == '\'' || c == '"') {
+                if (!skip_quoted(c)) return fmt::format("a {} is never closed", c);
+            } else if (c == ';' || c == '$' || c == '\\' || rest_.starts_with("--") || rest_.starts_with("/*")) {
+                return fmt::format(
+                    "`{}` cannot be in it", c == '-' || c == '/' ? rest_.substr(0, 2) : rest_.substr(0, 1));
+            } else if (c == '(' || c == ')') {
+                depth_ += c == '(' ? 1 : -1;
+                if (depth_ < 0) return "a ) closes nothing";
+                rest_.remove_prefix(1);
+            } else if (is_word(c)) {
+                const auto word = take_word();
+                if (std::ranges::find(fickle_words, word) != fickle_words.end())
+                    return fmt::format(
+                        "`{}` has another answer each time it is asked: write {} for the time", word, filter_time);
+            } else {
+                // `:now` is ours; `::now` would be a cast to a type of that name.
+                if (rest_.starts_with(filter_time) && last_ != ':') rest_.remove_prefix(filter_time.size() - 1);
+                last_ = rest_.front();
+                rest_.remove_prefix(1);
+                continue;
+            }
+            last_ = c;
+        }
+        return depth_ > 0 ? "a ( is never closed" : "";
+    }
+
+private:
+    bool skip_quoted(char quote) {
+        const auto end = rest_.find(quote, 1); // a doubled one begins the next literal at once
+        if (end == std::string_view::npos) return false;
+        rest_.remove_prefix(end + 1);
+        return true;
+    }
+
+    std::string take_word() {
+        std::string word;
+        while (!rest_.empty() && is_word(rest_.front())) {
+            word += static_cast<char>(std::tolower(static_cast<unsigned char>(rest_.front())));
+            rest_.remove_prefix(1);
+        }
+        return word;
+    }
+
+    std::string_view rest_;
+    int depth_ = 0;
+    char last_ = ' ';
+};
+
+} // namespace
+
+table_settings settings_of(const table_rules& rules, const table_name& name) {
+    table_settings result{.guards = rules.guards};
+    const auto text = name.text();
+    for (const auto& rule : rules.tables) {
+        if (!matches(rule.pattern, text)) continue;
+        if (!rule.key.empty()) result.key = rule.key;
+        if (!rule.skip_columns.empty()) result.skip_columns = rule.skip_columns;
+        if (!rule.where.empty()) result.where = rule.where;
+        if (!rule.soft_column.empty()) result.soft_column = rule.soft_column;
+        result.deletes = rule.deletes.value_or(result.deletes);
+        auto& guards = result.guards;
+        guards.changed_percent_max = rule.changed_percent_max.value_or(guards.changed_percent_max);
+        guards.deleted_percent_max = rule.deleted_percent_max.value_or(guards.deleted_percent_max);
+        guards.rows_min = rule.rows_min.value_or(guards.rows_min);
+        guards.empty_source_stops = rule.empty_source_stops.value_or(guards.empty_source_stops);
+    }
+    return result;
+}
+
+bool is_selected(const table_rules& rules, const table_name& name) {
+    const auto text = name.text();
+    const auto matches_text = [&](const std::string& pattern) { return matches(pattern, text); };
+    return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);
+}
+
+bool matches(std::string_view pattern, std::string_view name) {
+    // The classic two-pointer match: on a mismatch, let the last `*` swallow one more character.
+    std::size_t p = 0;
+    std::size_t n = 0;
+    auto star = std::string_view::npos;
+    std::size_t swallowed = 0;
+    while (n < name.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            swallowed = n;
+        } else if (p < pattern.size() && pattern[p] == name[n]) {
+            ++p;
+            ++n;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            n = ++swallowed;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') ++p;
+    return p == pattern.size();
+}
+
+std::string problem_with_filter(std::string_view condition) {
+    if (condition.find_first_not_of(" \t\r\n") == std::string_view::npos) return "it is empty";
+    return filter_reader{condition}.find_problem();
+}
+
+std::string filter_at(std::string_view condition, std::string_view now) {
+    std::string text;
+    char quote = 0;
+    for (std::size_t i = 0; i < condition.size(); ++i) {
+        const char c = condition[i];
+        if (quote != 0) {
+            if (c == quote) quote = 0;
+        } else if (c == '\'' || c == '"') {
+            quote = c;
+        } else if (condition.substr(i).starts_with(filter_time) && (i == 0 || condition[i - 1] != ':')) {
+            const auto end = i + filter_time.size();
+            if (end == condition.size() || !is_word(condition[end])) {
+                text += now;
+                i = end - 1;
+                continue;
+            }
+        }
+        text += c;
+    }
+    return text;
+}
+
+} // namespace tidesync::slave_to_prod

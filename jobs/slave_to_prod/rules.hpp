@@ -1,0 +1,82 @@
+#pragma once
+
+#include "jobs/slave_to_prod/catalog.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What a person may settle about tables, from tidesync.yaml.
+namespace tidesync::slave_to_prod {
+
+/// What becomes of rows that production has and the slave does not.
+enum class delete_policy {
+    off,  ///< nothing
+    soft, ///< a column of production says that they are gone
+    hard, ///< they are deleted
+};
+
+/// How much a run may do to one table before a person has to look. Shares are of the rows that production has.
+struct guard_limits {
+    int changed_percent_max = 50;   ///< rows updated
+    int deleted_percent_max = 10;   ///< rows deleted, softly or not
+    std::int64_t rows_min = 100;    ///< a share of fewer rows means nothing
+    bool empty_source_stops = true; ///< the slave has no row of a table that had some
+};
+
+/// What one entry under `tables:` says. What it leaves open, earlier entries or the defaults say.
+struct table_rule {
+    std::string pattern;                     ///< over `schema.table`
+    std::vector<std::string> key{};          ///< columns that tell its rows apart
+    std::vector<std::string> skip_columns{}; ///< neither read, compared nor written
+    std::string where{};                     ///< a condition in SQL: other rows are as good as not there, on both sides
+    std::optional<delete_policy> deletes{};
+    std::string soft_column{};
+    std::optional<int> changed_percent_max{};
+    std::optional<int> deleted_percent_max{};
+    std::optional<std::int64_t> rows_min{};
+    std::optional<bool> empty_source_stops{};
+};
+
+struct table_rules {
+    std::vector<std::string> include{"*"}; ///< patterns over `schema.table`; `*` stands for any run of characters
+    std::vector<std::string> exclude{};
+    std::vector<table_rule> tables{}; ///< of those that match a table the later ones go before the earlier
+    guard_limits guards{};
+    std::chrono::seconds source_age_max{3600}; ///< of a standby: how old what it has replayed may be; 0: any age
+    bool drift_stops = false;                  ///< columns or tables that only the slave has stop the run
+};
+
+/// What holds for one table.
+struct table_settings {
+    std::vector<std::string> key{};
+    std::vector<std::string> skip_columns{};
+    std::string where{};
+    delete_policy deletes = delete_policy::off;
+    std::string soft_column{};
+    guard_limits guards{};
+};
+
+[[nodiscard]] table_settings settings_of(const table_rules&, const table_name&);
+
+/// Whether include and exclude let a table be synced.
+[[nodiscard]] bool is_selected(const table_rules&, const table_name&);
+
+/// `*` stands for any run of characters, everything else for itself.
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view name);
+
+/// The word in a filter that stands for the time at which the run's snapshot of the slave was taken.
+inline constexpr std::string_view filter_time = ":now";
+
+/// Why a condition cannot be a filter: it is more than one expression, or two askers would get two answers.
+/// @returns empty when nothing is wrong that can be seen without a server
+[[nodiscard]] std::string problem_with_filter(std::string_view condition);
+
+/// The condition with `:now` written out.
+/// @param now  as SQL reads it, quoted
+[[nodiscard]] std::string filter_at(std::string_view condition, std::string_view now);
+
+} // namespace tidesync::slave_to_prod

@@ -1,0 +1,173 @@
+#include "tests/catch.hpp"
+#include "tests/jobs/sync_fixture.hpp"
+
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+using namespace tidesync;
+using namespace tidesync::tests;
+using slave_to_prod::delete_policy;
+
+// Rows that production has and the slave has not. koltyakov/pgsync empties the target when the source is empty,
+// magda#1983: two that ran at once deleted a thousand data sets. Nothing goes here unless tidesync.yaml says so.
+
+namespace {
+
+/// Counts of one table of a sync, with deletes: `+new ~changed -gone`.
+std::string changed(const jobs::result& result, const std::string& name) {
+    for (const auto& table : result.what.tables)
+        if (table.name == name) return fmt::format("+{} ~{} -{}", table.inserted, table.updated, table.deleted);
+    return "no such table";
+}
+
+void allow_everything(sync_fixture& f) { f.rules.guards = {.changed_percent_max = 100, .deleted_percent_max = 100}; }
+
+} // namespace
+
+TEST_CASE("rows that only production has stay, unless deletes are asked for", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    f.both.slave.run("INSERT INTO t VALUES (1, 'a')");
+    f.both.production.run("INSERT INTO t VALUES (1, 'a'), (2, 'own')");
+    CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0");
+    f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::hard}};
+    CHECK(changed(f.dry_run(), "public.t") == "+0 ~0 -1");
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "2");
+    CHECK(changed(f.sync(), "public.t") == "+0 ~0 -1");
+    CHECK(f.both.production.value("SELECT string_agg(v, ',') FROM t") == "a");
+    CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0");
+    CHECK(f.staging() == none);
+}
+
+TEST_CASE("deleted rows are found in small tables and large ones, whatever their key", "[jobs][sync][deletes]") {
+    const std::vector<std::string> keys{
+        "i", "i::text", "'k' || i || '|' || i", "i::numeric / 2", "md5(i::text)::uuid", "ARRAY[i, 1]"};
+    const std::vector<std::string> types{"bigint", "text", "text", "numeric", "uuid", "int[]"};
+    for (std::size_t k = 0; k < keys.size(); ++k)
+        for (const int rows : {60, 8000}) {
+            CAPTURE(types[k], rows);
+            sync_fixture f;
+            allow_everything(f);
+            f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+            f.both.run_on_both(fmt::format(
+                "CREATE TABLE t (id {} PRIMARY KEY, n int, filler text); INSERT INTO t SELECT {}, i, "
+                "repeat(md5(i::text), 3) "
+                "FROM generate_series(1, {}) AS i",
+                types[k], keys[k], rows));
+            f.both.slave.run("DELETE FROM t WHERE n % 10 = 3; UPDATE t SET filler = 'new' WHERE n % 15 = 1");
+            f.both.production.run("DELETE FROM t WHERE n % 20 = 7");
+            const auto result = f.sync();
+            CHECK(ending(result) == "done");
+            CHECK(changed(result, "public.t").ends_with(fmt::format(" -{}", rows / 10)));
+            CHECK(f.difference("t") == none);
+            CHECK(f.both.production.value("SELECT count(*) FROM t") == f.both.slave.value("SELECT count(*) FROM t"));
+            CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0");
+        }
+}
+
+TEST_CASE("a key that is spelled otherwise is not gone", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    allow_everything(f);
+    f.both.run_on_both("CREATE TABLE t (id numeric PRIMARY KEY, filler text)");
+    const std::string many = "INSERT INTO t SELECT i, repeat(md5(i::text), 3) FROM generate_series(1, 5000) AS i; ";
+    f.both.slave.run(many + "INSERT INTO t VALUES (0.5, 'half'), ('NaN', 'n')");
+    f.both.production.run(many + "INSERT INTO t VALUES (0.50, 'half'), ('Infinity', 'i')");
+    CHECK(changed(f.sync(), "public.t") == "+1 ~1 -1"); // NaN and Infinity have one hash
+    CHECK(f.difference("t") == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "5002");
+}
+
+TEST_CASE("children go before their parents, and after they were led to others", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    f.both.run_on_both("CREATE TABLE p (id int PRIMARY KEY, boss int REFERENCES p, name text UNIQUE); "
+                       "CREATE TABLE c (id int PRIMARY KEY, p int NOT NULL REFERENCES p)");
+    f.both.production.run(
+        "INSERT INTO p VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, 'c'); INSERT INTO c VALUES (1, 1), (2, 2), (3, 3)");
+    // 1 has gone with its child, 2 has taken its name, 3 now belongs to nobody, and a child of 3 to 2.
+    f.both.slave.run("INSERT INTO p VALUES (2, NULL, 'a'), (3, NULL, 'c'); INSERT INTO c VALUES (2, 2), (3, 2)");
+    const auto result = f.sync();
+    CHECK(ending(result) == "done");
+    CHECK(changed(result, "public.p") == "+0 ~2 -1");
+    CHECK(changed(result, "public.c") == "+0 ~1 -1");
+    CHECK(f.difference("p") == none);
+    CHECK(f.difference("c") == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM p") == "2");
+}
+
+TEST_CASE("a row that goes gives its unique value free", "[jobs][sync][deletes][uniques]") {
+    sync_fixture f;
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, u text UNIQUE)");
+    f.both.production.run("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    f.both.slave.run("INSERT INTO t VALUES (2, 'c'), (4, 'a'), (5, 'b')");
+    const auto result = f.sync();
+    CHECK(ending(result) == "done");
+    CHECK(f.difference("t") == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "3");
+}
+
+TEST_CASE("a row may be marked as gone, and comes back", "[jobs][sync][deletes]") {
+    for (const std::string type : {"timestamptz", "boolean NOT NULL DEFAULT false"}) {
+        CAPTURE(type);
+        sync_fixture f;
+        f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::soft, .soft_column = "gone"}};
+        f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+        f.both.production.run("ALTER TABLE t ADD gone " + type + "; INSERT INTO t (id, v) VALUES (1, 'a'), (2, 'b')");
+        f.both.slave.run("INSERT INTO t VALUES (1, 'a')");
+        const std::string gone =
+            "SELECT string_agg(id::text, ',') FROM t WHERE gone::text IS NOT NULL AND gone::text <> 'false'";
+        CHECK(changed(f.sync(), "public.t") == "+0 ~0 -1");
+        CHECK(f.both.production.value(gone) == "2");
+        CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0"); // it is gone once
+        f.both.slave.run("INSERT INTO t VALUES (2, 'b')");
+        CHECK(changed(f.sync(), "public.t") == "+0 ~1 -0");
+        CHECK(f.both.production.value(gone) == none);
+        CHECK(f.difference("t") == none);
+        CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0");
+    }
+}
+
+TEST_CASE("what cannot be deleted is refused by name before anything is read", "[jobs][refusals][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE p (id int PRIMARY KEY, v text)");
+    f.both.production.run(
+        "CREATE TABLE own (id int PRIMARY KEY, p int CONSTRAINT own_p REFERENCES p ON DELETE CASCADE); "
+        "INSERT INTO p VALUES (1, 'a'); INSERT INTO own VALUES (1, 1)");
+    f.both.slave.run("INSERT INTO p VALUES (2, 'b')");
+    f.rules.tables = {{.pattern = "public.p", .deletes = delete_policy::hard}};
+    CHECK(
+        lacking(
+            ending(f.sync()), {"give_up plan_refused: table public.p is to have rows deleted", "own_p", "CASCADE",
+                               "public.own", "delete: soft"}) == none);
+    CHECK(f.both.production.value("SELECT count(*) FROM own") == "1");
+
+    f.rules.tables = {{.pattern = "public.p", .deletes = delete_policy::soft, .soft_column = "gone"}};
+    CHECK(lacking(ending(f.sync()), {"give_up plan_refused: table public.p has no column gone"}) == none);
+    f.rules.tables[0].soft_column = "v";
+    CHECK(lacking(ending(f.sync()), {"column public.p.v is text", "a boolean, or a timestamp"}) == none);
+
+    const login_role role{f.both.production};
+    f.both.production.run(fmt::format(
+        "GRANT SELECT, INSERT, UPDATE ON p TO {0}; GRANT USAGE ON SCHEMA tidesync TO {0}; GRANT SELECT, INSERT, UPDATE "
+        "ON "
+        "ALL TABLES IN SCHEMA tidesync TO {0}; GRANT USAGE, CREATE ON SCHEMA tidesync_staging TO {0}; DROP TABLE own",
+        role.name()));
+    f.production_url = with_login(f.production_url, role.name(), "a role of one test");
+    f.rules.tables = {{.pattern = "public.p", .deletes = delete_policy::hard}};
+    CHECK(lacking(ending(f.sync()), {"rows of table public.p cannot be deleted", "GRANT DELETE"}) == none);
+}
+
+TEST_CASE("rows that a trigger keeps from going end the run", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    f.both.production.run(
+        "INSERT INTO t VALUES (2); CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN "
+        "RETURN NULL; END'; CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION keep()");
+    CHECK(lacking(ending(f.sync()), {"give_up data_refused: table public.t: 1 rows of 1", "did not go"}) == none);
+    CHECK(f.both.production.value("SELECT string_agg(id::text, ',') FROM t") == "2");
+}

@@ -1,0 +1,95 @@
+#include "tests/catch.hpp"
+#include "tests/jobs/sync_fixture.hpp"
+
+#include <string>
+
+using namespace tidesync;
+using namespace tidesync::tests;
+using slave_to_prod::delete_policy;
+
+namespace {
+
+/// Two hundred rows on both sides, all of them changed on the slave.
+void change_everything(sync_fixture& f) {
+    f.both.run_on_both(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 200) AS i");
+    f.both.slave.run("UPDATE t SET v = 1");
+}
+
+jobs::run_context approving(sync_fixture& f, const std::string& run_id, const jobs::result& stopped) {
+    auto run = f.next_run();
+    run.approved = {run_id, stopped.what.guard.value().difference};
+    return run;
+}
+
+} // namespace
+
+TEST_CASE("a run that would change too much stops, and a person lets exactly that through", "[jobs][guards]") {
+    sync_fixture f;
+    change_everything(f);
+    const auto rows = f.rows_of(f.both.production);
+    const auto run = f.next_run();
+    const auto stopped = f.sync(run);
+    CHECK(
+        lacking(
+            ending(stopped), {"give_up guarded: stopped by a guard, production is as it was: table public.t: 200 of "
+                              "production's 200 rows would be updated (changed_percent_max: 50)",
+                              "--approve " + run.run_id}) == none);
+    CHECK(f.rows_of(f.both.production) == rows);
+    CHECK(f.staging() == none);
+    CHECK(found(stopped, "public.t") == "missing 0, different 200, extra 0 of 200");
+    CHECK(lacking(warnings(f.check()), {"a guard would stop a run: table public.t: 200 of"}) == none);
+
+    // Whatever else differs by now was not approved.
+    f.both.slave.run("UPDATE t SET v = 2 WHERE id = 1");
+    const auto other = f.sync(approving(f, run.run_id, stopped));
+    CHECK(lacking(ending(other), {"give_up guarded: what run " + run.run_id, "is not what differs now"}) == none);
+    CHECK(f.rows_of(f.both.production) == rows);
+    f.both.slave.run("UPDATE t SET v = 1 WHERE id = 1");
+
+    const auto approved = f.sync(approving(f, run.run_id, stopped));
+    CHECK(ending(approved) == "done");
+    CHECK(written(approved, "public.t") == "+0 ~200 =0");
+    CHECK(approved.what.approved == run.run_id);
+    CHECK(f.difference("t") == none);
+}
+
+TEST_CASE("an empty source never deletes", "[jobs][guards][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)");
+    f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::hard}};
+    f.both.slave.run("DELETE FROM t");
+    const auto run = f.next_run();
+    const auto stopped = f.sync(run);
+    CHECK(
+        lacking(
+            ending(stopped), {"give_up guarded", "table public.t is empty on the slave, and production has 2 rows"}) ==
+        none);
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "2");
+    // But for a person who knows.
+    CHECK(ending(f.sync(approving(f, run.run_id, stopped))) == "done");
+    CHECK(f.both.production.value("SELECT count(*) FROM t") == "0");
+}
+
+TEST_CASE("a table that had rows and has none any more is no silent success", "[jobs][guards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE own (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    f.both.production.run("INSERT INTO own VALUES (1)"); // empty on the slave from the start: nobody's business
+    REQUIRE(ending(f.sync()) == "done");
+    f.both.slave.run("DELETE FROM t");
+    CHECK(lacking(ending(f.sync()), {"give_up guarded", "table public.t is empty on the slave"}) == none);
+    f.rules.tables = {{.pattern = "public.t", .empty_source_stops = false}};
+    CHECK(ending(f.sync()) == "done");
+}
+
+TEST_CASE("a table that was synced and went is missed", "[jobs][guards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
+    f.both.slave.run("INSERT INTO t VALUES (1)");
+    REQUIRE(ending(f.sync()) == "done");
+    f.both.slave.run("ALTER TABLE u RENAME TO v");
+    CHECK(lacking(ending(f.sync()), {"give_up guarded", "table public.u was synced by the run before"}) == none);
+    f.rules.exclude = {"public.u"};
+    CHECK(ending(f.sync()) == "done");
+}
