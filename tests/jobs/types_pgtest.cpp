@@ -31,6 +31,11 @@ const std::vector<type_case> looser_than_their_image{
     {"numeric[]", "{1.0}", "{1.00}"},
     {"citext[]", "{a}", "{A}"},
     {"money_range", "[1.0,2.0)", "[1.00,2.0)"},
+    {"nummultirange", "{[1.0,2)}", "{[1.00,2)}"},
+    {"json[]", R"({"{\"a\":1}"})", R"({"{\"a\": 1}"})"},
+    {"xml[]", "{<a/>}", "{<a></a>}"},
+    {"point[]", R"v({"(0,0)"})v", R"v({"(-0,0)"})v"},
+    {"seg", "1.0", "1.00"},
     {"pair", "(1.0,x)", "(1.00,x)"},
     {"positive", "1.0", "1.00"},
     {"bpchar", "a", "a  "},
@@ -118,8 +123,91 @@ const std::vector<type_case> every_type{
     {"citext", "a", "B"},
 };
 
+/// Types over other types: each of them has been turned into text or json, or dropped, by one tool or another.
+const std::vector<type_case> types_over_types{
+    {"bool[]", "{t}", "{f,NULL}"},
+    {"float8[]", "{0}", "{NaN,-Infinity,-0}"},
+    {"money[]", "{1.00}", R"({"-2.50"})"},
+    {"date[]", "{2020-01-01}", "{infinity,NULL}"},
+    {"timestamptz[]", "{epoch}", R"({"2020-02-29 23:59:59.999999+00",-infinity})"},
+    {"interval[]", "{1 day}", R"({"1 mon -1 days","-00:00:00.000001"})"},
+    {"uuid[]", "{}", "{00000000-0000-0000-0000-000000000001}"},
+    {"inet[]", "{10.0.0.1}", "{10.0.0.1/24,::1}"},
+    {"bit(3)[]", "{101}", "{111,000}"},
+    {"varbit[]", "{1}", R"({"",0001})"},
+    {"char(4)[]", "{a}", R"({"a b",NULL})"},
+    {"bytea[]", R"({"\\x00"})", R"({"\\x5c27","\\x"})"},
+    {"json[]", "{null}", R"({"{\"b\": [1, null]}",NULL})"},
+    {"jsonb[]", "{null}", R"({"{\"b\": [1, null]}",NULL})"},
+    {"xml[]", "{<a/>}", R"({"<b c='d'>1,2</b>"})"},
+    {"point[]", R"v({"(0,0)"})v", R"v({"(1,2)",NULL})v"},
+    {"box[]", "{(1,1),(0,0)}", "{(2,2),(1,1);(3,3),(0,0)}"}, // the one type whose arrays have another separator
+    {"tsvector[]", "{a}", R"({"'b':1 'c':2A"})"},
+    {"tsquery[]", "{a}", R"({"'a' & !'b'"})"},
+    {"int4range[]", R"v({"[1,2)"})v", R"v({empty,"(,)"})v"},
+    {"numrange[]", R"v({"[1,2)"})v", R"v({"[1.50,)"})v"},
+    {"int4multirange[]", R"({"{[1,2)}"})", R"({"{[1,2),[5,)}","{}"})"},
+    {"mood_range[]", R"({"[sad,ok]"})", R"({"(,happy]"})"},
+    {"mood_multirange", "{[sad,sad]}", "{[sad,sad],[happy,happy]}"},
+    {"datemultirange", "{}", "{[2020-01-01,2020-02-01),[2021-01-01,infinity)}"},
+    {"nested[]", "{}", R"v({"(\"(1,a)\",{sad})",NULL})v"},
+    {"my_mood", "sad", "happy"},
+    {"my_mood[]", "{sad}", "{happy,ok}"},
+    {"my_pair", "(1,a)", R"v((2.50,"b, c"))v"},
+    {"my_range", "[1,2)", "[1,5)"},
+    {"my_range[]", R"v({"[1,2)"})v", R"v({"[1,3)","[7,8)"})v"},
+    {"small_positive", "1", "2.5"},
+    {"words[]", "{}", R"({"{a,b}","{c}"})"},
+    {"rich", "(1,null,\"[1,2)\",{a},2020-01-01,<a/>)",
+     R"v((2.50,"{""a"": 1}",empty,"{a,""b c""}",infinity,"<b c='d'/>"))v"},
+    {"rich[]", "{}", R"v({"(1,null,\"[1,2)\",{},2020-01-01,<a/>)"})v"},
+    {"a_table", "(1)", "(2)"},
+    {"interval year to month", "1 year", "2 years 3 mons"},
+    {"interval day to second(3)", "1 day", "1 day 00:00:01.234"},
+    {"timetz(3)", "12:00+00", "12:00:00.123-15:59"},
+    {"timestamp(0)", "2020-01-01", "2020-01-01 00:00:01"},
+    {"numeric(30,10)", "1", "12345678901234567890.0123456789"},
+    {"bpchar", "a", ""},
+};
+
+/// Types of extensions, which geometry is for most tools, and those of PostgreSQL that name or number its own things.
+const std::vector<type_case> rare_types{
+    {"hstore[]", "{a=>1}", R"({"\"b c\"=>NULL"})"},
+    {"ltree[]", "{a}", "{a.b,c}"},
+    {"lquery", "a", "a.*{1,2}.b|c"},
+    {"ltxtquery", "a", "a & !b*"},
+    {"citext[]", "{a}", "{B,NULL}"},
+    {"my_citext", "a", "B"},
+    {"cube", "(1)", "(1.5, -2),(3, 4)"},
+    {"cube[]", R"v({"(1)"})v", R"v({"(1, 2),(3, 4)"})v"},
+    {"earth", "(6378168,0,0)", "(0,6378168,0)"},
+    {"seg", "1", "1.5 .. 2.50"},
+    {"query_int", "1", "1&(2|!3)"},
+    {"isbn13", "978-0-393-04002-9", "978-3-16-148410-0"},
+    {"ean13", "978-0-393-04002-9", "4006381333931"},
+    {"issn", "1436-4522", "0317-8471"},
+    {"lo", "1", "4294967295"},
+    {"tid", "(0,1)", "(42,7)"},
+    {"xid", "1", "4294967295"},
+    {"cid", "1", "2"},
+    {"oidvector", "1", "1 2 4294967295"},
+    {"txid_snapshot", "10:20:", "10:20:10,14"},
+    {"refcursor", "a", "<unnamed portal 1>"},
+    {"regproc", "pg_catalog.now", "pg_catalog.version"},
+    {"regprocedure", "lower(text)", "upper(text)"},
+    {"regoperator", "+(integer,integer)", "-(integer,integer)"},
+    {"regrole", "postgres", "pg_monitor"},
+    {"regnamespace", "public", "pg_catalog"},
+    {"regconfig", "english", "simple"},
+    {"regdictionary", "english_stem", "simple"},
+    {"regcollation", "\"C\"", "\"POSIX\""},
+    {"regtype[]", "{integer}", "{public.mood,NULL}"},
+};
+
 const std::string extensions_and_collations =
-    "CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE TABLE a_table (id int PRIMARY "
+    "CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION earthdistance CASCADE; "
+    "CREATE EXTENSION seg; CREATE EXTENSION intarray; CREATE EXTENSION isn; CREATE EXTENSION lo; CREATE TABLE a_table "
+    "(id int PRIMARY "
     "KEY); "
     "CREATE COLLATION ignores_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ";
 
@@ -134,13 +222,20 @@ void create_types(const pair_of_databases& both) {
     const std::string positive = "CREATE DOMAIN positive AS numeric CHECK (value > 0); ";
     const std::string short_name = "CREATE DOMAIN short_name AS varchar(3); CREATE DOMAIN words AS text[]; ";
     const std::string money_range = "CREATE TYPE money_range AS RANGE (subtype = numeric); ";
-    both.slave.run(extensions_and_collations + mood + mood_range + pair + nested + positive + short_name + money_range);
+    const std::string over_others =
+        "CREATE DOMAIN my_mood AS mood; CREATE DOMAIN my_pair AS pair; CREATE DOMAIN my_range AS int4range "
+        "CHECK (NOT isempty(value)); CREATE DOMAIN small_positive AS positive CHECK (value < 10); "
+        "CREATE DOMAIN my_citext AS citext; CREATE TYPE rich AS (p positive, j json, r int4range, a text[], d date, x "
+        "xml); ";
+    both.slave.run(
+        extensions_and_collations + mood + mood_range + pair + nested + positive + short_name + money_range +
+        over_others);
     both.production.run(
         "CREATE TYPE other AS ENUM (); CREATE TABLE one_more (x int); DROP TABLE one_more; " +
         extensions_and_collations);
     both.production.run(money_range + short_name + positive + pair);
     both.production.run(mood_later);
-    both.production.run(mood_range + nested);
+    both.production.run(mood_range + nested + over_others);
     REQUIRE(both.slave.value("SELECT 'mood'::regtype::oid") != both.production.value("SELECT 'mood'::regtype::oid"));
 }
 
@@ -187,6 +282,7 @@ void sync_and_compare(sync_fixture& f, const std::vector<type_case>& cases) {
 
 } // namespace
 
+// The invisible difference. SymmetricDS [doc]: decimals are compared to three places. No peer compares images [code].
 TEST_CASE("values that are equal to an operator and not in their image are brought over", "[jobs][sync][types]") {
     sync_fixture f;
     create_types(f.both);
@@ -194,11 +290,29 @@ TEST_CASE("values that are equal to an operator and not in their image are broug
     sync_and_compare(f, looser_than_their_image);
 }
 
+// sling-cli#246: bytea becomes text. ingestr [code]: NaN becomes NULL. airbyte#9157: times lose precision.
 TEST_CASE("a value of every type arrives as it is", "[jobs][sync][types]") {
     sync_fixture f;
     create_types(f.both);
     create_tables(f.both, every_type);
     sync_and_compare(f, every_type);
+}
+
+// sling-cli#179: arrays arrive as varchar or json. ingestr [code]: enums, ranges, citext and domains become text.
+TEST_CASE("arrays, ranges, domains and composites of other types arrive as they are", "[jobs][sync][types]") {
+    sync_fixture f;
+    create_types(f.both);
+    create_tables(f.both, types_over_types);
+    sync_and_compare(f, types_over_types);
+}
+
+// sling-cli#732, #531: geometry arrives as varchar(65500). An extension's type is a type like others.
+TEST_CASE(
+    "types of extensions, and those that name PostgreSQL's own things, arrive as they are", "[jobs][sync][types]") {
+    sync_fixture f;
+    create_types(f.both);
+    create_tables(f.both, rare_types);
+    sync_and_compare(f, rare_types);
 }
 
 TEST_CASE("keys that are equal in two spellings are one row", "[jobs][sync][types]") {
@@ -264,6 +378,7 @@ TEST_CASE("keys of every kind tell rows apart", "[jobs][sync][types]") {
     CHECK(f.check().what.in_step());
 }
 
+// ACE [doc]: aborts on bytea beyond 1 MB.
 TEST_CASE("values of a megabyte arrive, and are compared whole", "[jobs][sync][types]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, plain text, packed text, bytes bytea, j jsonb, a int[]); "

@@ -47,8 +47,9 @@ SELECT
             'timestamp', 'timestamptz', 'bytea', 'inet', 'cidr', 'macaddr', 'macaddr8', 'char') THEN 'raw'
         WHEN bn.nspname = 'pg_catalog' AND b.typname IN ('text', 'varchar', 'name')
             AND coalesce(l.collisdeterministic, true) THEN 'raw'
-        WHEN b.typcategory <> 'A' AND b.typtype IN ('b', 'e', 'r', 'm') AND b.oid NOT IN (SELECT oid FROM text_only)
-            THEN 'send'
+        WHEN b.typcategory <> 'A' AND b.oid NOT IN (SELECT oid FROM text_only)
+            -- What takes any enum or range does not take a domain over one.
+            AND (s.proargtypes[0] = b.oid OR b.typtype IN ('e', 'r', 'm') AND b.oid = a.atttypid) THEN 'send'
         ELSE 'text'
     END AS image,
     quote_ident(sn.nspname) || '.' || quote_ident(s.proname) AS send_function,
