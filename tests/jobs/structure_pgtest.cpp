@@ -19,6 +19,7 @@ TEST_CASE("a unique key without nulls stands in for a primary key", "[jobs][sync
     CHECK(f.difference("t", "code, part") == none);
 }
 
+// ankane/pgsync#161: tables without a primary key.
 TEST_CASE("a key from the rules needs no index, and may differ from the primary key", "[jobs][sync][keys]") {
     sync_fixture f;
     f.both.run_on_both(
@@ -50,6 +51,7 @@ TEST_CASE("deferrable keys and deferrable unique constraints are synced like oth
     CHECK(f.difference("swap") == none);
 }
 
+// airbyte#45338: generated columns arrive as null. greenmask#77: they are refused.
 TEST_CASE("generated columns are left to production", "[jobs][sync][columns]") {
     sync_fixture f;
     f.both.run_on_both(
@@ -72,6 +74,7 @@ TEST_CASE("a column that is generated on the slave only is copied", "[jobs][sync
     CHECK(f.both.production.value("SELECT b FROM t") == "2");
 }
 
+// pgcopydb#844, xataio/pgstream#430: GENERATED ALWAYS AS IDENTITY cannot be written.
 TEST_CASE("identity columns take the slave's numbers", "[jobs][sync][identity]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE keyed (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text); "
@@ -110,6 +113,7 @@ TEST_CASE(
     CHECK(f.difference("other") == none);
 }
 
+// ankane/pgsync [code]: setval to the source's value can move a sequence back.
 TEST_CASE("sequences move forward, and never back", "[jobs][sync][sequences]") {
     struct row {
         const char* what;
@@ -138,6 +142,20 @@ TEST_CASE("sequences move forward, and never back", "[jobs][sync][sequences]") {
         REQUIRE(ending(f.sync()) == "done");
         CHECK(f.both.production.value("SELECT nextval('s')") == next);
     }
+}
+
+TEST_CASE("sequences that a column draws from without owning them move, too", "[jobs][sync][sequences]") {
+    sync_fixture f;
+    f.both.run_on_both(
+        "CREATE SEQUENCE one; CREATE SEQUENCE \"An other\"; "
+        "CREATE TABLE a (id int PRIMARY KEY DEFAULT nextval('one')); "
+        "CREATE TABLE b (id bigint PRIMARY KEY DEFAULT nextval('one'), n int DEFAULT nextval('\"An other\"'))");
+    f.both.slave.run("INSERT INTO a VALUES (7), (30); INSERT INTO b VALUES (20, 5)");
+    const auto result = f.sync();
+    REQUIRE(ending(result) == "done");
+    CHECK(warnings(result) == none);
+    CHECK(f.both.production.value("SELECT nextval('one')") == "31");
+    CHECK(f.both.production.value("SELECT nextval('\"An other\"')") == "6");
 }
 
 TEST_CASE(
