@@ -96,8 +96,8 @@ public:
         for (std::size_t i = 0; i < tables_.size(); ++i)
             if (is_staged(i))
                 written_[i] = check_staged(production_, plan_.tables[i], tables_[i], plan_.portable_hashes);
-        // Triggers of production find what their path has always found.
-        production_.execute("SET LOCAL search_path TO DEFAULT", "beginning to apply");
+        // Triggers of production find what their path has always found, and see the time zone they have always seen.
+        production_.execute(own_text_output() + "SET LOCAL search_path TO DEFAULT", "beginning to apply");
         if (plan_.defer_constraints) production_.execute("SET CONSTRAINTS ALL DEFERRED", "deferring constraints");
         // Loads first: they take long, and hold nothing that the application might want.
         for (const bool load : {true, false})
@@ -107,7 +107,7 @@ public:
         for (auto i = tables_.size(); i-- > 0;) clear(i);
         // What is deferred happens now, so that its objections come before COMMIT, and nothing changes what is proven.
         production_.execute("SET CONSTRAINTS ALL IMMEDIATE", "checking deferred constraints");
-        production_.execute("SET LOCAL search_path = pg_catalog", "beginning to prove");
+        production_.execute(pin_text_output() + "SET LOCAL search_path = pg_catalog", "beginning to prove");
         for (std::size_t i = 0; i < tables_.size(); ++i) {
             throw_if_stopped(run_);
             prove(i);

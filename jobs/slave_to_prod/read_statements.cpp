@@ -36,7 +36,13 @@ std::string copy_at(
 
 std::string pin_text_output() {
     return "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; "
-           "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; ";
+           "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; "
+           "SET LOCAL xmloption = content; SET LOCAL array_nulls = on; ";
+}
+
+std::string own_text_output() {
+    return "SET LOCAL DateStyle TO DEFAULT; SET LOCAL IntervalStyle TO DEFAULT; SET LOCAL TimeZone TO DEFAULT; "
+           "SET LOCAL extra_float_digits TO DEFAULT; SET LOCAL bytea_output TO DEFAULT; ";
 }
 
 std::string set_limits(const server_limits& limits) {

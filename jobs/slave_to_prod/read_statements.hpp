@@ -29,8 +29,12 @@ struct server_limits {
 /// Which of the two databases a statement is for: a table may be partitioned on one of them only.
 enum class side { slave, production };
 
-/// Pins how values are written as text, so that both servers write the same.
+/// Pins how values are written as text, so that both servers write the same, and how it is read.
 [[nodiscard]] std::string pin_text_output();
+
+/// Sets back what the database's own code may look at: how a trigger reads the clock, what a default writes. What reads
+/// the text that the slave wrote stays pinned; dates, times and intervals are written so that every setting reads them.
+[[nodiscard]] std::string own_text_output();
 
 /// SET LOCAL statements for `limits`.
 [[nodiscard]] std::string set_limits(const server_limits&);

@@ -136,7 +136,7 @@ TEST_CASE("rows are asked for by their places", "[jobs][statements]") {
 }
 
 TEST_CASE("all that is set is set for the transaction only", "[jobs][statements]") {
-    for (const auto& text : {pin_text_output(), set_limits({}), begin_reading({}, "00000003-1")}) {
+    for (const auto& text : {pin_text_output(), own_text_output(), set_limits({}), begin_reading({}, "00000003-1")}) {
         CAPTURE(text);
         for (auto at = text.find("SET "); at != std::string::npos; at = text.find("SET ", at + 1))
             CHECK((text.compare(at, 10, "SET LOCAL ") == 0 || text.compare(at, 16, "SET TRANSACTION ") == 0));
