@@ -191,6 +191,10 @@ private:
                  .key_hashes_raw = ours->key_hashes_raw,
                  .integer = ours->integer});
         }
+        if (result_.format == copy_format::text)
+            for (auto& column : result_.columns) // text has one NaN, and binary floats have two
+                if (column.send_function == "pg_catalog.float4send" || column.send_function == "pg_catalog.float8send")
+                    column.image = image_kind::text;
         for (const auto& ours : production_.columns)
             if ((slave_.find(ours.name) == nullptr || is_skipped(ours.name)) && ours.not_null && !ours.has_default &&
                 !ours.generated)
