@@ -30,6 +30,36 @@ std::string plainly(const database& where) {
 
 } // namespace
 
+// dlt#2269: rows committed late with an older timestamp are never loaded. airbyte#80152: rows near the start of a run
+// are skipped. airbyte#10782, kafka-connect-jdbc#172: the same class.
+TEST_CASE("a row that is committed late arrives, whatever its timestamp", "[jobs][sync][hazards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz NOT NULL)");
+    pqxx::connection slow{f.both.slave.url()};
+    pqxx::work held{slow};
+    held.exec("INSERT INTO t VALUES (1, '2026-01-01 00:00:00+00')");
+    f.both.slave.run("INSERT INTO t VALUES (2, '2026-01-01 00:00:01+00')");
+    REQUIRE(written(f.sync(), "public.t") == "+1 ~0 =0"); // it was not there yet
+    held.commit();
+    CHECK(written(f.sync(), "public.t") == "+1 ~0 =1");
+    f.both.slave.run("UPDATE t SET updated_at = updated_at - interval '1 year' WHERE id = 2"); // and may go back
+    CHECK(written(f.sync(), "public.t") == "+0 ~1 =1");
+    CHECK(f.difference("t") == none);
+}
+
+// airbyte#9157: a cursor of less than microseconds loses rows, or brings them twice.
+TEST_CASE("rows a microsecond apart are different rows", "[jobs][sync][hazards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (at timestamptz PRIMARY KEY, v timestamp)");
+    f.both.slave.run(
+        "INSERT INTO t SELECT '2026-01-01 00:00:00+00'::timestamptz + i * interval '1 microsecond', "
+        "'2026-01-01 00:00:00.999999'::timestamp + i * interval '1 microsecond' FROM generate_series(0, 9) i");
+    f.both.production.run("INSERT INTO t VALUES ('2026-01-01 00:00:00.000005+00', '2026-01-01 00:00:01')");
+    CHECK(written(f.sync(), "public.t") == "+9 ~1 =0");
+    CHECK(f.difference("t", "at") == none);
+    CHECK(written(f.sync(), "public.t") == "+0 ~0 =10");
+}
+
 // sling-cli#566: SERIALIZABLE by default breaks. Text forms hang on settings; tools that compare or move text are
 // misled.
 TEST_CASE("settings of the two servers change no value on its way", "[jobs][sync][hazards]") {
@@ -104,6 +134,45 @@ TEST_CASE("triggers and defaults of production see its settings, not ours", "[jo
     }
 }
 
+// airbyte#35386: a table is built anew, and views that depend on it are dropped. ankane/pgsync#187, #29: flags that
+// wipe production.
+TEST_CASE("what hangs on a table stays, and the table is the one it was", "[jobs][sync][hazards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    f.both.slave.run("INSERT INTO t SELECT i, 'new' FROM generate_series(1, 50) AS i");
+    f.both.production.run(
+        "INSERT INTO t VALUES (1, 'old'), (2, 'new'); CREATE INDEX by_v ON t (v); COMMENT ON TABLE t IS 'ours'; "
+        "CREATE VIEW v AS SELECT count(*) AS n FROM t; CREATE VIEW vv AS SELECT n FROM v; "
+        "CREATE MATERIALIZED VIEW m AS SELECT * FROM t; CREATE STATISTICS s ON id, v FROM t; "
+        "CREATE TABLE hanging (t int REFERENCES t ON DELETE CASCADE); INSERT INTO hanging VALUES (1), (2); "
+        "CREATE FUNCTION f(t) RETURNS text LANGUAGE sql AS 'SELECT $1.v'; GRANT SELECT ON t TO PUBLIC");
+    const auto* const made =
+        "SELECT concat_ws(' ', c.oid, c.relfilenode, c.relacl, obj_description(c.oid), (SELECT string_agg(concat_ws(' "
+        "', "
+        "i.indexrelid, pg_relation_filenode(i.indexrelid)), ' ' ORDER BY 1) FROM pg_index i WHERE i.indrelid = c.oid), "
+        "(SELECT count(*) FROM pg_depend WHERE refobjid = c.oid)) FROM pg_class c WHERE c.oid = 't'::regclass";
+    const auto before = f.both.production.value(made);
+    CHECK(written(f.sync(), "public.t") == "+48 ~1 =1");
+    CHECK(f.difference("t") == none);
+    CHECK(f.both.production.value(made) == before);
+    CHECK(f.both.production.value("SELECT n FROM vv") == "50");
+    CHECK(f.both.production.value("SELECT count(*) FROM m") == "2"); // whoever owns it refreshes it
+    CHECK(f.both.production.value("SELECT count(*) FROM hanging") == "2");
+    CHECK(f.both.production.value("SELECT f(t) FROM t WHERE id = 1") == "new");
+}
+
+// koltyakov/pgsync [code]: an empty source empties the target, without a threshold.
+TEST_CASE("an empty slave leaves production as it is", "[jobs][sync][hazards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a)");
+    f.both.production.run("INSERT INTO a SELECT generate_series(1, 100); INSERT INTO b SELECT i, i FROM "
+                          "generate_series(1, 100) AS i");
+    const auto rows = f.rows_of(f.both.production);
+    CHECK(found(f.check(), "public.a") == "missing 0, different 0, extra 100 of 0");
+    REQUIRE(ending(f.sync()) == "done");
+    CHECK(f.rows_of(f.both.production) == rows);
+}
+
 TEST_CASE("minus NaN, which arithmetic makes of infinities, does not stop a run", "[jobs][sync][hazards]") {
     const auto* const bits = "SELECT string_agg(encode(float8send(f) || float4send(r), 'hex'), ' ' ORDER BY id) FROM t";
     for (const std::string_view more :
@@ -124,4 +193,19 @@ TEST_CASE("minus NaN, which arithmetic makes of infinities, does not stop a run"
         CHECK(f.check().what.in_step());
         CHECK(written(f.sync(), "public.t") == "+0 ~0 =4");
     }
+}
+
+// COPY leaves a declaration out that says nothing but the default, in text as in binary; so does pg_dump.
+TEST_CASE("xml arrives without its declaration, and is in step", "[jobs][sync][hazards]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v xml)");
+    f.both.slave.run(R"(INSERT INTO t VALUES (1, '<?xml version="1.0" encoding="UTF-8"?><a>€</a>'),
+        (2, '<?xml version="1.0" standalone="yes"?><a/>'), (3, '<!DOCTYPE a SYSTEM "a.dtd"><a/>'))");
+    f.both.production.run("INSERT INTO t VALUES (1, '<b/>')");
+    REQUIRE(ending(f.sync()) == "done");
+    CHECK(
+        f.both.production.value("SELECT string_agg(v::text, ' ' ORDER BY id) FROM t") ==
+        R"(<a>€</a> <?xml version="1.0" standalone="yes"?><a/> <!DOCTYPE a SYSTEM "a.dtd"><a/>)");
+    CHECK(f.check().what.in_step());
+    CHECK(written(f.sync(), "public.t") == "+0 ~0 =3");
 }
