@@ -35,6 +35,7 @@ private:
 
 } // namespace
 
+// ankane/pgsync#102: a run that is broken off leaves a table empty. koltyakov/pgsync [code]: each batch is committed.
 TEST_CASE("a row that production refuses undoes the whole run and shows no value", "[jobs][failures]") {
     struct row {
         const char* what;
@@ -177,6 +178,7 @@ TEST_CASE("a run that is told to stop before it begins changes nothing", "[jobs]
     CHECK(f.staging() == none);
 }
 
+// ankane/pgsync PR#238: hours with locks of foreign keys.
 TEST_CASE("a lock that is not given in time is tried again later", "[jobs][failures]") {
     sync_fixture f;
     f.both.run_on_both(three_tables);
@@ -265,6 +267,7 @@ TEST_CASE("a slave that goes away while a table is loaded is tried again later",
     CHECK(f.both.production.value("SELECT count(*) FROM first") == "0");
 }
 
+// pgcopydb#147: exit codes are no proof.
 TEST_CASE("a connection that is lost during COMMIT is told by the receipt, not guessed", "[jobs][failures]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");

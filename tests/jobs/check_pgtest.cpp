@@ -15,6 +15,8 @@ std::string state_of(const sync_fixture& f, const database& where) {
 
 } // namespace
 
+// ankane/pgsync#99: rows are missing, and nothing in the tool can show it. datafold/data-diff#747: a kind of difference
+// is left out.
 TEST_CASE("check counts what is missing, different and extra", "[jobs][check]") {
     struct row {
         const char* slave;
@@ -50,6 +52,7 @@ TEST_CASE("check counts what is missing, different and extra", "[jobs][check]") 
     }
 }
 
+// ankane/pgsync#185: a dry run.
 TEST_CASE("check and dry run tell what the next sync then does", "[jobs][check]") {
     sync_fixture f;
     f.rules.guards.changed_percent_max = 100;

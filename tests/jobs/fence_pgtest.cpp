@@ -30,6 +30,7 @@ TEST_CASE("a run with an older token than the fence changes nothing", "[jobs][fe
     CHECK(f.difference("t") == none);
 }
 
+// magda#1983: two runs at once trim each other's rows. sling-cli#164: they collide on one staging table.
 TEST_CASE("a run that a newer one overtakes while it reads changes nothing", "[jobs][fence]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
@@ -117,6 +118,7 @@ TEST_CASE("a committed run leaves one receipt and its token in the fence", "[job
         fmt::format("{} slave-to-prod {} 1", run.run_id, run.lease_token));
 }
 
+// pgcopydb#582, #720: what a broken run left behind makes the next one fail.
 TEST_CASE("what older runs left in staging is dropped, and nothing else", "[jobs][staging]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
@@ -188,6 +190,7 @@ TEST_CASE("a row that comes while its table is loaded is found by the next attem
     CHECK(f.difference("t") == none);
 }
 
+// sling-cli#755: "insert only new" raises duplicate keys.
 TEST_CASE("a row that the application inserts at the same moment is updated, not an error", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");

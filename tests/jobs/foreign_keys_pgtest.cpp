@@ -26,6 +26,7 @@ TEST_CASE("parents come before children, whatever the names", "[jobs][sync][fore
         CHECK(f.difference(table) == none);
 }
 
+// ankane/pgsync#153, #87: foreign keys of a table to itself, and of two to each other.
 TEST_CASE("a table that refers to itself may have its rows in any order", "[jobs][sync][foreign keys]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES t)");
@@ -36,6 +37,7 @@ TEST_CASE("a table that refers to itself may have its rows in any order", "[jobs
     CHECK(f.difference("t") == none);
 }
 
+// ankane/pgsync#153, #87 again.
 TEST_CASE("tables in a circle work when their foreign keys are deferrable", "[jobs][sync][foreign keys]") {
     sync_fixture f;
     f.both.run_on_both(R"(
@@ -48,6 +50,7 @@ TEST_CASE("tables in a circle work when their foreign keys are deferrable", "[jo
     CHECK(f.difference("b") == none);
 }
 
+// ankane/pgsync [code]: ALTER CONSTRAINT on production makes them deferrable.
 TEST_CASE("a circle that cannot be deferred is refused by the names of its constraints", "[jobs][sync][foreign keys]") {
     sync_fixture f;
     f.both.run_on_both(R"(

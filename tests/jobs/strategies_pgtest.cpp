@@ -35,6 +35,7 @@ TEST_CASE("equal tables cost no row", "[jobs][sync][strategies]") {
     CHECK(written(result, "public.t") == "+0 ~0 =5000");
 }
 
+// airbyte#21557: twelve hours for 200,000 new rows. datafold/data-diff#96: slow when many rows differ.
 TEST_CASE("of a large table only the rows that differ travel", "[jobs][sync][strategies]") {
     sync_fixture f;
     with_many_rows(f);
@@ -108,6 +109,7 @@ TEST_CASE("a child is not loaded while rows of its parent are held", "[jobs][syn
     CHECK(f.difference("child") == none);
 }
 
+// pgcopydb#461, #562, #872: a way to split tables is silently not used; the report says here which was.
 TEST_CASE("rows of partitions are found again by their places", "[jobs][sync][strategies]") {
     sync_fixture f;
     f.both.slave.run(R"(

@@ -6,6 +6,7 @@
 using namespace tidesync;
 using namespace tidesync::tests;
 
+// ankane/pgsync#208: rows that changed, without deleting the others first.
 TEST_CASE("a sync inserts what is new and updates what differs", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
@@ -38,6 +39,7 @@ TEST_CASE("a sync of equal databases writes nothing", "[jobs][sync]") {
     CHECK(f.difference("t") == none);
 }
 
+// ankane/pgsync PR#137: rows that did not change are written all the same.
 TEST_CASE("only rows that differ are counted as updated by PostgreSQL itself", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both(
@@ -53,6 +55,7 @@ TEST_CASE("only rows that differ are counted as updated by PostgreSQL itself", "
     CHECK(updated == "7");
 }
 
+// ankane/pgsync#148, #149: columns that belong to the target.
 TEST_CASE("columns that only production has keep what they hold", "[jobs][sync]") {
     sync_fixture f;
     f.both.slave.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'new'), (2, 'two')");
@@ -98,6 +101,7 @@ TEST_CASE("tables of the same name in several schemas are synced each for itself
     for (const auto* table : {"public.t", "a.t", "b.t"}) CHECK(f.difference(table) == none);
 }
 
+// koltyakov/pgsync [code]: a table of key columns only gives an empty SET.
 TEST_CASE("empty tables, and tables of key columns only, are synced", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both(
@@ -169,6 +173,7 @@ TEST_CASE("triggers of production find what their search_path has always found",
     CHECK(f.both.production.value("SELECT string_agg(line, ' ' ORDER BY line) FROM journal") == "INSERT2 UPDATE1");
 }
 
+// ankane/pgsync#212, #254: foreign keys fail at COMMIT, likely because each table is read from a state of its own.
 TEST_CASE("all tables are read from one state of the slave", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE a (id int PRIMARY KEY, v int); CREATE TABLE b (id int PRIMARY KEY, v int)");
@@ -188,6 +193,7 @@ TEST_CASE("all tables are read from one state of the slave", "[jobs][sync]") {
     CHECK(f.difference("b") == none);
 }
 
+// kubernetes/website#18655: a CronJob may fire twice.
 TEST_CASE("a run that committed is not done again: its receipt answers", "[jobs][sync]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text)");
