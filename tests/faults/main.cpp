@@ -21,6 +21,7 @@ const std::vector<scenario>& scenarios() {
         {"lose-accepts", "the same of the run store while it takes a message", lose_accept_commits},
         {"cut-and-delay", "connections are reset, slow, or swallow everything", cut_and_delay},
         {"crash-servers", "PostgreSQL ends at once and starts again", crash_servers, false, true},
+        {"empty-staging", "PostgreSQL crashes between staging and applying", empty_staging, false, true},
         {"store-away", "nobody can reach the run store", store_away},
         {"crash-pooler", "PgBouncer is killed in front of everything", crash_pooler},
         {"many-at-once", "fifty callers with one message", many_at_once},

@@ -1,8 +1,10 @@
 #include "tests/faults/scenarios.hpp"
+#include "tests/jobs/sync_fixture.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
+#include <utility>
 
 namespace tidesync::tests {
 
@@ -59,6 +61,32 @@ verdict crash_servers(const dose& given) {
             result.violations.emplace_back("a worker did not reach the store again within 10 s");
     }
     judge(in, life, result);
+    return result;
+}
+
+// UNLOGGED tables are there after a crash, and empty. Rows that are staged must not be taken for rows that do not
+// differ.
+verdict empty_staging(const dose& given) {
+    const int crashes = given.full ? 10 : 1;
+    verdict result{.name = "empty-staging", .hits_wanted = crashes};
+    sync_fixture f;
+    f.both.run_on_both(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 50) AS i");
+    for (int i = 0; i < crashes; ++i) {
+        f.both.slave.run("UPDATE t SET v = v + 1; INSERT INTO t SELECT max(id) + 1, 0 FROM t");
+        const auto rows = f.rows_of(f.both.production);
+        bool crashed = false;
+        f.progress.on_phase = [&](std::string_view phase) {
+            if (phase == "apply" && !std::exchange(crashed, true)) crash_server("production");
+        };
+        const auto how = ending(f.sync());
+        if (lacking(how, {"retry busy: of ", " staged rows of public.t 0 are left"}).empty()) ++result.hits;
+        if (f.rows_of(f.both.production) != rows) result.violations.push_back("production changed: " + how);
+        if (const auto again = ending(f.sync()); again != "done")
+            result.violations.push_back("the next attempt: " + again);
+        if (const auto found = f.difference("t"); !found.empty()) result.violations.push_back(found);
+        if (!f.staging().empty()) result.violations.push_back("left in staging: " + f.staging());
+    }
     return result;
 }
 

@@ -38,6 +38,7 @@ verdict cut_and_delay(const dose&);
 
 // -- what happens to servers: outages.cpp
 verdict crash_servers(const dose&);
+verdict empty_staging(const dose&);
 verdict store_away(const dose&);
 verdict crash_pooler(const dose&);
 
