@@ -117,7 +117,7 @@ TEST_CASE("a row moves to another partition when it has to", "[jobs][sync][keys]
         "CREATE TABLE t (id int NOT NULL, region text, v text) PARTITION BY LIST (region); "
         "CREATE TABLE t_north PARTITION OF t FOR VALUES IN ('north'); CREATE TABLE t_rest PARTITION OF t DEFAULT; "
         "INSERT INTO t VALUES (1, 'south', 'old'), (2, 'south', 'a'), (4, 'south', 'b')");
-    f.rules.keys = {{"public.t", {"id"}}};
+    f.rules.tables = {{.pattern = "public.t", .key = {"id"}}};
     CHECK(written(f.sync(), "public.t") == "+1 ~2 =1");
     CHECK(f.difference("t") == none);
     CHECK(f.both.production.value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t_north") == "1 2");
