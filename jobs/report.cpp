@@ -92,12 +92,25 @@ void from_json(const nlohmann::json& json, table_report& table) {
     table.took = std::chrono::milliseconds{json.at("took_ms").get<std::int64_t>()};
 }
 
+void to_json(nlohmann::ordered_json& json, const source_report& source) {
+    json = {{"standby", source.standby}, {"replay_age_s", nullptr}};
+    if (source.replay_age) json["replay_age_s"] = source.replay_age->count();
+}
+
+void from_json(const nlohmann::json& json, source_report& source) {
+    json.at("standby").get_to(source.standby);
+    source.replay_age.reset();
+    if (const auto& age = json.at("replay_age_s"); !age.is_null())
+        source.replay_age = std::chrono::seconds{age.get<std::int64_t>()};
+}
+
 void to_json(nlohmann::ordered_json& json, const report& report) {
     auto phases = nlohmann::ordered_json::array();
     for (const auto& phase : report.phases) phases.push_back({{"name", phase.name}, {"took_ms", phase.took.count()}});
     json = {{"tables", report.tables}, {"phases", std::move(phases)}, {"warnings", report.warnings}};
     if (report.guard) json["guard"] = {{"difference", report.guard->difference}, {"trips", report.guard->trips}};
     if (!report.approved.empty()) json["approved"] = report.approved;
+    if (report.source) json["source"] = *report.source;
 }
 
 void from_json(const nlohmann::json& json, report& report) {
@@ -107,6 +120,8 @@ void from_json(const nlohmann::json& json, report& report) {
     if (const auto guard = json.find("guard"); guard != json.end())
         report.guard = {guard->at("difference").get<std::string>(), guard->at("trips").get<std::vector<std::string>>()};
     report.approved = json.value("approved", std::string{});
+    report.source.reset();
+    if (const auto source = json.find("source"); source != json.end()) report.source = source->get<source_report>();
     report.phases.clear();
     for (const auto& phase : json.at("phases"))
         report.phases.push_back(

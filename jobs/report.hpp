@@ -37,6 +37,12 @@ struct guard_report {
     std::vector<std::string> trips; ///< a sentence each
 };
 
+/// The server that the rows were read from.
+struct source_report {
+    bool standby = false;
+    std::optional<std::chrono::seconds> replay_age; ///< how old what a standby had replayed was; nothing when unknown
+};
+
 /// What a run found and did. Filled as far as it came, so that a failed run still tells what it knows.
 struct report {
     std::vector<table_report> tables;
@@ -44,6 +50,7 @@ struct report {
     std::vector<std::string> warnings;
     std::optional<guard_report> guard{};
     std::string approved{}; ///< the stopped run whose difference this one was allowed to make; empty for none
+    std::optional<source_report> source; ///< nothing before it was asked, and in documents of older versions
 
     /// Sums over the tables; the name is empty.
     [[nodiscard]] table_report totals() const;
@@ -53,8 +60,10 @@ struct report {
 };
 
 void to_json(nlohmann::ordered_json&, const table_report&);
+void to_json(nlohmann::ordered_json&, const source_report&);
 void to_json(nlohmann::ordered_json&, const report&);
 void from_json(const nlohmann::json&, table_report&);
+void from_json(const nlohmann::json&, source_report&);
 void from_json(const nlohmann::json&, report&);
 
 } // namespace tidesync::jobs

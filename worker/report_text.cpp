@@ -43,6 +43,15 @@ std::string status_of(const delivery_alarm& alarm) {
     return *alarm.status == 0 ? "no answer" : std::to_string(*alarm.status);
 }
 
+/// What the rows were read from, where that may be older than one thinks.
+std::string source_line(const jobs::report& report) {
+    if (!report.source || !report.source->standby) return {};
+    const auto& age = report.source->replay_age;
+    return fmt::format(
+        "  source: a standby, {}\n",
+        age ? fmt::format("{} s behind", grouped(age->count())) : std::string{"how far behind it cannot tell"});
+}
+
 } // namespace
 
 std::string sync_table(const jobs::report& report) {
@@ -62,7 +71,7 @@ std::string sync_table(const jobs::report& report) {
     };
     for (const auto& table : report.tables) add(table.name, table);
     add("all", report.totals());
-    return aligned(lines, true, true);
+    return source_line(report) + aligned(lines, true, true);
 }
 
 std::string check_table(const jobs::report& report) {
@@ -76,7 +85,7 @@ std::string check_table(const jobs::report& report) {
     };
     for (const auto& table : report.tables) add(table.name, table);
     add("all", report.totals());
-    return aligned(lines, true, true);
+    return source_line(report) + aligned(lines, true, true);
 }
 
 std::string runs_table(const std::vector<run_view>& runs) {

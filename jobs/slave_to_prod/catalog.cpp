@@ -143,6 +143,8 @@ catalog read_catalog(pqxx::transaction_base& transaction) {
     result.encoding = side[0]["encoding"].as<std::string>();
     result.in_recovery = side[0]["in_recovery"].as<bool>();
     result.now = side[0]["now"].as<std::string>();
+    if (const auto age = side[0]["replay_age_s"]; !age.is_null())
+        result.replay_age = std::chrono::seconds{age.as<std::int64_t>()};
     read_columns(transaction, result);
     read_tables(transaction, result);
     read_keys(transaction, result);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <pqxx/pqxx>
 #include <string>
 #include <vector>
@@ -107,6 +109,8 @@ struct catalog {
     std::string encoding;
     bool in_recovery = false;
     std::string now; ///< of the transaction that read this, as SQL reads it
+    /// How old what a standby has replayed is, by its own clock; nothing on a primary, or when it cannot tell.
+    std::optional<std::chrono::seconds> replay_age;
     std::map<table_name, relation> relations;
     std::vector<foreign_key> foreign_keys;
     std::vector<sequence> sequences;

@@ -32,6 +32,7 @@ report example() {
          .took = std::chrono::milliseconds{6}});
     all.phases = {{"plan", std::chrono::milliseconds{1}}, {"apply", std::chrono::milliseconds{2}}};
     all.warnings = {"one", "ünïcode \"quoted\""};
+    all.source = {.standby = true, .replay_age = std::chrono::seconds{3}};
     return all;
 }
 
@@ -73,6 +74,20 @@ TEST_CASE("a report comes back from its JSON as it was", "[jobs][report]") {
               .get<table_report>()
               .strategy.empty()); // a receipt of an older version
     CHECK(json.at("phases").at(1).at("took_ms") == 2);
+    CHECK(json.at("source").dump() == R"({"standby":true,"replay_age_s":3})");
+}
+
+TEST_CASE("what is not known of a source stays unknown", "[jobs][report]") {
+    const auto again = [](const report& all) {
+        return nlohmann::json::parse(nlohmann::ordered_json(all).dump()).get<report>();
+    };
+    CHECK_FALSE(again({}).source); // as in a receipt of an older version
+    CHECK_FALSE(nlohmann::ordered_json(report{}).contains("source"));
+    report all;
+    all.source = source_report{};
+    REQUIRE(again(all).source);
+    CHECK_FALSE(again(all).source->standby);
+    CHECK_FALSE(again(all).source->replay_age);
 }
 
 TEST_CASE("every failure code has a word of its own", "[jobs][report]") {

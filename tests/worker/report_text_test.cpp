@@ -38,6 +38,21 @@ TEST_CASE("a report tells how each table was brought, where it knows", "[worker]
                               "  all        4          1         0           3   0.00 s\n");
 }
 
+TEST_CASE("a report names its source where that is a standby", "[worker][report]") {
+    jobs::report report;
+    report.source = {.standby = true, .replay_age = std::chrono::seconds{3}};
+    CHECK(sync_table(report).starts_with("  source: a standby, 3 s behind\n  table "));
+    CHECK(check_table(report).starts_with("  source: a standby, 3 s behind\n  table "));
+    report.source->replay_age = std::chrono::seconds{12345};
+    CHECK(sync_table(report).starts_with("  source: a standby, 12,345 s behind\n"));
+    report.source->replay_age.reset();
+    CHECK(sync_table(report).starts_with("  source: a standby, how far behind it cannot tell\n"));
+    report.source->standby = false;
+    CHECK(sync_table(report).starts_with("  table "));
+    report.source.reset();
+    CHECK(check_table(report).starts_with("  table "));
+}
+
 TEST_CASE("an empty history says so", "[worker][report]") { CHECK(runs_table({}) == "  no runs yet\n"); }
 
 TEST_CASE("a run whose worker fell silent is shown as lost", "[worker][report]") {
