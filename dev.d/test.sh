@@ -73,7 +73,6 @@ play_faults() {
     shift
     # shellcheck source=/dev/null
     source "$fault_servers_dir/env"
-    export TIDESYNC_TEST_SERVERS=$fault_servers_dir TIDESYNC_TEST_SERVERS_TOOL=$root/tests/servers
     export TIDESYNC_BINARY=$root/build/$preset/tidesync UBSAN_OPTIONS=print_stacktrace=1
     export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
     exec "build/$preset/tidesync_faults" "$@"
