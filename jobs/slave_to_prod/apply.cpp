@@ -2,17 +2,15 @@
 
 #include "jobs/failpoint.hpp"
 #include "jobs/slave_to_prod/landing.hpp"
+#include "jobs/slave_to_prod/pause.hpp"
 #include "jobs/slave_to_prod/write_statements.hpp"
 #include "jobs/stores/postgres/connection.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <fmt/format.h>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <sql/slave_to_prod.hpp>
 
 namespace tidesync::slave_to_prod {
@@ -100,9 +98,8 @@ public:
         production_.execute(own_text_output() + "SET LOCAL search_path TO DEFAULT", "beginning to apply");
         if (plan_.defer_constraints) production_.execute("SET CONSTRAINTS ALL DEFERRED", "deferring constraints");
         // Loads first: they take long, and hold nothing that the application might want.
-        for (const bool load : {true, false})
-            for (std::size_t i = 0; i < tables_.size(); ++i)
-                if (tables_[i].how != strategy::equal && (tables_[i].how == strategy::load) == load) bring(i);
+        if (bring_all([](strategy how) { return how == strategy::load; })) close_snapshot(slave_);
+        bring_all([](strategy how) { return how == strategy::rows || how == strategy::whole; });
         // Children first, and after all rows have been led to other parents.
         for (auto i = tables_.size(); i-- > 0;) clear(i);
         // What is deferred happens now, so that its objections come before COMMIT, and nothing changes what is proven.
@@ -119,6 +116,18 @@ public:
 private:
     [[nodiscard]] bool is_staged(std::size_t i) const {
         return tables_[i].how == strategy::rows || tables_[i].how == strategy::whole;
+    }
+
+    /// @returns whether there was any
+    template <typename Which>
+    bool bring_all(Which&& which) {
+        bool any = false;
+        for (std::size_t i = 0; i < tables_.size(); ++i) {
+            if (!which(tables_[i].how)) continue;
+            bring(i);
+            any = true;
+        }
+        return any;
     }
 
     void bring(std::size_t i) {
@@ -197,17 +206,6 @@ void apply_once(
 /// Whether another transaction objected that will not be there for ever: a deadlock, a serialization failure, a lock.
 bool is_in_the_way(std::string_view sqlstate) { return sqlstate.starts_with("40") || sqlstate == "55P03"; }
 
-/// Longer each time, and never the same, so that two who met do not meet again. Ends early when a stop is requested.
-void pause(const std::stop_token& stop, int attempt) {
-    std::minstd_rand random{std::random_device{}()};
-    const std::chrono::milliseconds longest{100LL << attempt};
-    std::uniform_int_distribution<std::int64_t> any{longest.count() / 2, longest.count()};
-    std::mutex alone;
-    std::unique_lock lock{alone};
-    std::condition_variable_any never;
-    never.wait_for(lock, stop, std::chrono::milliseconds{any(random)}, [] { return false; });
-}
-
 } // namespace
 
 std::optional<jobs::report> find_receipt(const postgres::address& production, const std::string& run_id) {
@@ -265,7 +263,7 @@ void apply(
             if (loads || attempt == attempts_max || !refused.here_again) throw;
         }
         report = as_prepared;
-        pause(run.stop, attempt);
+        pause(run.stop, std::chrono::milliseconds{100LL << attempt});
     }
 }
 

@@ -427,6 +427,7 @@ void check_cascades(const catalog& production, plan& plan) {
 plan make_plan(const catalog& slave, const catalog& production, const table_rules& rules, plan_for purpose) {
     plan result;
     result.now = slave.now;
+    result.source_age = slave.replay_age;
     check_servers(slave, production, purpose, result);
     check_rules(slave, production, rules, result);
     const bool same_major = slave.major() == production.major();

@@ -94,15 +94,15 @@ void stage_chosen(
     const auto difference = find_difference(table, portable, slave.words, production.words, listener);
     prepared.missing = difference.missing;
     prepared.different = difference.different;
+    prepared.counted = true;
     report.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
     if (whole) {
         prepared.how = strategy::whole;
         prepared.wanted = all;
         prepared.staging = staging.make_rows_table(table);
+        if (deletes) prepared.gone = staging.make_gone_table(table);
         report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
     }
-    staging.analyse(table, prepared.staging);
-    staging.settle_gone(table, prepared);
 }
 
 void stage_whole(
@@ -111,8 +111,6 @@ void stage_whole(
     prepared.staging = staging.make_rows_table(table);
     if (table.deletes != delete_policy::off) prepared.gone = staging.make_gone_table(table);
     report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
-    staging.analyse(table, prepared.staging);
-    staging.compare_staged(table, prepared);
 }
 
 } // namespace

@@ -108,6 +108,12 @@ table_settings settings_of(const table_rules& rules, const table_name& name) {
     return result;
 }
 
+bool may_delete(const table_rules& rules) {
+    return std::ranges::any_of(rules.tables, [](const table_rule& rule) {
+        return rule.deletes.value_or(delete_policy::off) != delete_policy::off;
+    });
+}
+
 bool is_selected(const table_rules& rules, const table_name& name) {
     const auto text = name.text();
     const auto matches_text = [&](const std::string& pattern) { return matches(pattern, text); };

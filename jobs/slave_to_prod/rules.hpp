@@ -62,6 +62,9 @@ struct table_settings {
 
 [[nodiscard]] table_settings settings_of(const table_rules&, const table_name&);
 
+/// Whether rows of any table may be deleted.
+[[nodiscard]] bool may_delete(const table_rules&);
+
 /// Whether include and exclude let a table be synced.
 [[nodiscard]] bool is_selected(const table_rules&, const table_name&);
 

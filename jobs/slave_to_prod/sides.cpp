@@ -17,23 +17,44 @@ std::string begin_reading_by_place(const server_limits& limits, const std::strin
 
 } // namespace
 
-slave_side open_slave(const postgres::address& slave, const server_limits& limits, const jobs::run_context& run) {
+slave_side open_slave(
+    const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, jobs::report& report) {
     return postgres::named("slave", "reading the catalog", [&] {
+        // All connections come first: none has to be made while a snapshot is held.
+        slave_sessions sessions{
+            .words = {slave, "slave", run.stop, patience(limits)},
+            .rows = {slave, "slave", run.stop, patience(limits)}};
         auto connection = postgres::connect(slave, "slave");
-        pqxx::work exporter{connection};
-        exporter.exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " + set_limits(limits));
-        auto tables = read_catalog(exporter);
-        const auto snapshot = exporter.exec("SELECT pg_export_snapshot()")[0][0].as<std::string>();
-        slave_side side{
-            std::move(tables),
-            {.words = {slave, "slave", run.stop, patience(limits)},
-             .rows = {slave, "slave", run.stop, patience(limits)}}};
-        // From here on the sessions hold the snapshot. The exporter must not stay: a standby ends idle transactions
-        // that are in the way of its replay.
-        side.sessions.words.execute(begin_reading(limits, snapshot), opening);
-        side.sessions.rows.execute(begin_reading_by_place(limits, snapshot), opening);
-        return side;
+        sessions.words.execute(begin_reading(limits, ""), opening);
+        const auto snapshot = sessions.words.query("SELECT pg_export_snapshot()", opening).at(0).at(0).value();
+        catalog tables;
+        try {
+            pqxx::work reader{connection};
+            reader.exec(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT " +
+                postgres::quote_literal(snapshot) + "; " + set_limits(limits));
+            tables = read_catalog(reader);
+            report.source = jobs::source_report{.standby = tables.in_recovery, .replay_age = tables.replay_age};
+            sessions.rows.execute(begin_reading_by_place(limits, snapshot), opening);
+        } catch (const std::exception&) {
+            // Nothing can be borrowed from an owner who has lost it: then that is the error.
+            sessions.words.execute("SELECT", opening);
+            throw;
+        }
+        return slave_side{std::move(tables), std::move(sessions)};
     });
+}
+
+void close_snapshot(slave_sessions& slave) {
+    slave.words.execute("COMMIT", "closing the snapshot");
+    let_go(slave.rows);
+}
+
+void let_go(postgres::session& session) noexcept {
+    try {
+        session.execute("COMMIT", "closing the snapshot");
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the end of the transaction is all it was for
+    }
 }
 
 catalog read_production(const postgres::address& production, const server_limits& limits) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "jobs/job.hpp"
+#include "jobs/report.hpp"
 #include "jobs/slave_to_prod/catalog.hpp"
 #include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/stores/postgres/session.hpp"
@@ -11,6 +12,11 @@
 namespace tidesync::slave_to_prod {
 
 /// Two sessions inside one snapshot of the slave: while one sends, the other can compute or fetch.
+///
+/// The snapshot is that of `words`; others only borrow it. On a standby that makes a difference: its replay waits for
+/// those who held the snapshot when it began to wait, and not for whoever borrows it then. As soon as the owner is gone
+/// it clears away rows that a borrower should still see, who is not told. So what was read counts only when the owner
+/// is there at the end: see `close_snapshot`.
 struct slave_sessions {
     postgres::session words; ///< is asked what the rows are like
     postgres::session rows;  ///< is asked for rows, also by their places
@@ -21,8 +27,18 @@ struct slave_side {
     slave_sessions sessions;
 };
 
+/// @param report  is told what the slave is as soon as that is known
 /// @throws postgres::error
-[[nodiscard]] slave_side open_slave(const postgres::address&, const server_limits&, const jobs::run_context&);
+[[nodiscard]] slave_side
+open_slave(const postgres::address&, const server_limits&, const jobs::run_context&, jobs::report& report);
+
+/// To be called after all was read, and before any of it is made use of for good: lets the snapshot go, having made
+/// sure that it was there until now.
+/// @throws postgres::error  when it was not
+void close_snapshot(slave_sessions&);
+
+/// Ends the transaction of a session that is not needed.
+void let_go(postgres::session&) noexcept;
 
 /// @throws postgres::error
 [[nodiscard]] catalog read_production(const postgres::address&, const server_limits&);

@@ -1,8 +1,10 @@
 #include "jobs/slave_to_prod/slave_to_prod.hpp"
 
 #include "jobs/failpoint.hpp"
+#include "jobs/slave_to_prod/another_snapshot.hpp"
 #include "jobs/slave_to_prod/apply.hpp"
 #include "jobs/slave_to_prod/landing.hpp"
+#include "jobs/slave_to_prod/pause.hpp"
 #include "jobs/slave_to_prod/prepare.hpp"
 #include "jobs/slave_to_prod/review.hpp"
 #include "jobs/slave_to_prod/sides.hpp"
@@ -57,14 +59,13 @@ private:
     std::chrono::steady_clock::time_point start_;
 };
 
-plan plan_or_refuse(const catalog& slave, const settings& settings, plan_for purpose, jobs::report& report) {
-    auto plan = make_plan(slave, read_production(settings.production, settings.limits), settings.rules, purpose);
+plan plan_or_refuse(
+    const catalog& slave, const catalog& production, const settings& settings, plan_for purpose, jobs::report& report) {
+    auto plan = make_plan(slave, production, settings.rules, purpose);
     report.warnings = plan.warnings;
     if (!plan.problems.empty()) throw plan_refused{plan.problems};
     return plan;
 }
-
-bool may_delete(const table_plan& table) { return table.deletes != delete_policy::off; }
 
 jobs::outcome refusal(const plan_refused& refused) {
     const auto text = refused.problems.size() == 1
@@ -83,6 +84,38 @@ bool has_receipt(const postgres::address& production, const std::string& run_id)
     }
 }
 
+/// Every snapshot of the slave was lost.
+struct snapshots_lost {
+    jobs::outcome how;
+};
+
+/// Runs `body`, which takes a snapshot of the slave and reads it; again with another where a standby took the snapshot
+/// away. By then nothing has been written but staging tables, which go with the `body` that made them, and what
+/// production's transaction had loaded, which has rolled back.
+template <typename Body>
+void with_snapshots(const jobs::run_context& run, jobs::report& report, Body&& body) {
+    bool standby = false;
+    int cancelled = 0;
+    for (int snapshots = 1;; ++snapshots) {
+        try {
+            return body();
+        } catch (const postgres::error& e) {
+            standby = standby || (report.source && report.source->standby);
+            const broken_reading broken{.side = e.side(), .sqlstate = e.sqlstate(), .standby = standby};
+            if (run.stop.stop_requested() || !is_worth_another_snapshot(broken)) throw;
+            if (is_recovery_conflict(broken)) ++cancelled;
+            const auto longest = pause_before_another_snapshot(snapshots);
+            if (!longest && cancelled > 0) throw snapshots_lost{cancelled_each_time(cancelled, snapshots, e.what())};
+            if (!longest) throw;
+            pause(run.stop, *longest);
+            if (run.stop.stop_requested()) throw;
+        }
+        jobs::report anew;
+        anew.phases = std::move(report.phases); // the time was spent
+        report = std::move(anew);
+    }
+}
+
 /// Runs `body` and turns everything a store can cause into an outcome.
 template <typename Body>
 jobs::result guarded(const jobs::run_context& run, Body&& body) {
@@ -93,6 +126,8 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
         result.how = refusal(refused);
     } catch (const refused_to_apply& refused) {
         result.how = refused.how;
+    } catch (const snapshots_lost& lost) {
+        result.how = lost.how;
     } catch (const postgres::error& e) {
         if (e.in_doubt)
             result.how = jobs::retry{
@@ -150,26 +185,31 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
         report = std::move(*receipt); // an earlier attempt committed and could not say so
         return;
     }
+    with_snapshots(run, report, [&] { apply_snapshot(run, report); });
+}
+
+void slave_to_prod::apply_snapshot(const jobs::run_context& run, jobs::report& report) {
     phase_clock phases{run, report};
     phases.enter("plan");
-    auto slave = open_slave(settings_.slave, settings_.limits, run);
-    const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::writing, report);
+    // Production first: the snapshot of the slave is not to grow old meanwhile.
+    const auto live_tables = read_production(settings_.production, settings_.limits);
+    const bool deletes = may_delete(settings_.rules);
+    std::optional production{open_production(settings_.production, settings_.limits, run, deletes)};
+    auto slave = open_slave(settings_.slave, settings_.limits, run, report);
+    const auto plan = plan_or_refuse(slave.tables, live_tables, settings_, plan_for::writing, report);
     jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
 
     phases.enter("compare");
-    const bool deletes = std::ranges::any_of(plan.tables, &may_delete);
-    std::optional production{open_production(settings_.production, settings_.limits, run, deletes)};
     auto tables = survey(plan, slave.sessions, production->words, run, report);
 
     phases.enter("stage");
     staging_area staging{settings_.production, run, settings_.limits, report.warnings};
     prepare(plan, tables, slave.sessions, *production, staging, run, report);
-    review(plan, tables, settings_.rules, find_last_receipt(settings_.production), run, report);
     production.reset(); // nothing of production is held any more until it is written
-    if (std::ranges::none_of(tables, [](const auto& table) { return table.how == strategy::load; })) {
-        slave.sessions.words.execute("COMMIT", "closing the snapshot");
-        slave.sessions.rows.execute("COMMIT", "closing the snapshot");
-    }
+    if (std::ranges::none_of(tables, [](const auto& table) { return table.how == strategy::load; }))
+        close_snapshot(slave.sessions);
+    staging.complete(plan, tables);
+    review(plan, tables, settings_.rules, find_last_receipt(settings_.production), run, report);
 
     phases.enter("apply");
     try {
@@ -180,11 +220,17 @@ void slave_to_prod::apply_changes(const jobs::run_context& run, jobs::report& re
 }
 
 void slave_to_prod::compare_all(const jobs::run_context& run, jobs::report& report) {
+    with_snapshots(run, report, [&] { compare_snapshot(run, report); });
+}
+
+void slave_to_prod::compare_snapshot(const jobs::run_context& run, jobs::report& report) {
     phase_clock phases{run, report};
     phases.enter("plan");
-    auto slave = open_slave(settings_.slave, settings_.limits, run);
-    const auto plan = plan_or_refuse(slave.tables, settings_, plan_for::comparing, report);
+    const auto live_tables = read_production(settings_.production, settings_.limits);
     auto production = open_production(settings_.production, settings_.limits, run, false).words;
+    auto slave = open_slave(settings_.slave, settings_.limits, run, report);
+    const auto plan = plan_or_refuse(slave.tables, live_tables, settings_, plan_for::comparing, report);
+    let_go(slave.sessions.rows); // nobody will ask for any
 
     phases.enter("compare");
     check_filters(plan, slave.sessions.words, production);

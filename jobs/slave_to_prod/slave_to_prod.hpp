@@ -32,7 +32,9 @@ public:
 
 private:
     void apply_changes(const jobs::run_context&, jobs::report&);
+    void apply_snapshot(const jobs::run_context&, jobs::report&);
     void compare_all(const jobs::run_context&, jobs::report&);
+    void compare_snapshot(const jobs::run_context&, jobs::report&);
 
     settings settings_;
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <sql/slave_to_prod.hpp>
+#include <utility>
 
 namespace tidesync::slave_to_prod {
 
@@ -45,25 +46,31 @@ std::int64_t staging_area::bring_all(const table_plan& table, const table_name& 
     return copy(table, slave, copy_out(table), copy_in(table, into));
 }
 
-void staging_area::compare_staged(const table_plan& table, prepared_table& prepared) {
-    const auto activity = fmt::format("comparing the staged rows of {}", table.name.text());
-    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), activity);
-    const auto counts = writer().query(count_changes(table, prepared.staging), activity).at(0);
-    prepared.missing = number_in(counts.at(0));
-    prepared.different = number_in(counts.at(1));
-    if (table.deletes != delete_policy::off)
-        writer().execute(find_gone(table, prepared.gone, prepared.staging), activity);
-    writer().execute("COMMIT", activity);
-    settle_gone(table, prepared);
+void staging_area::complete(const plan& plan, std::vector<prepared_table>& tables) {
+    for (std::size_t i = 0; i < tables.size(); ++i)
+        if (tables[i].how == strategy::rows || tables[i].how == strategy::whole) complete(plan.tables[i], tables[i]);
 }
 
-void staging_area::settle_gone(const table_plan& table, prepared_table& prepared) {
-    if (table.deletes == delete_policy::off) return;
-    const auto activity = fmt::format("looking for rows of {} that are gone", table.name.text());
-    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), activity);
-    writer().execute(keep_staged(table, prepared.gone, prepared.staging), activity);
-    writer().execute("ANALYZE " + prepared.gone.sql(), activity);
-    prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
+void staging_area::complete(const table_plan& table, prepared_table& prepared) {
+    const auto activity = fmt::format("comparing the staged rows of {}", table.name.text());
+    writer().execute(
+        "BEGIN; " + set_limits(limits_) + pin_text_output() + "SET LOCAL search_path = pg_catalog; ANALYZE " +
+            prepared.staging.sql(),
+        activity);
+    if (!std::exchange(prepared.counted, true)) {
+        const auto counts = writer().query(count_changes(table, prepared.staging), activity).at(0);
+        prepared.missing = number_in(counts.at(0));
+        prepared.different = number_in(counts.at(1));
+    }
+    if (table.deletes != delete_policy::off) {
+        const bool whole = prepared.how == strategy::whole;
+        writer().execute(
+            whole ? find_gone(table, prepared.gone, prepared.staging)
+                  : keep_staged(table, prepared.gone, prepared.staging),
+            activity);
+        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
+        prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
+    }
     writer().execute("COMMIT", activity);
 }
 
@@ -137,13 +144,6 @@ std::int64_t staging_area::copy(
         [&](const auto& so_far) { run_.progress->rows(name, so_far.rows, table.estimated_rows); });
     writer().execute("COMMIT", staging);
     return moved.bytes;
-}
-
-void staging_area::analyse(const table_plan& table, const table_name& staging) {
-    // Without statistics the planner takes a staging table for tiny and loops over it.
-    writer().execute(
-        "BEGIN; " + set_limits(limits_) + fmt::format("ANALYZE {}; COMMIT", staging.sql()),
-        fmt::format("analysing the staged rows of {}", table.name.text()));
 }
 
 void staging_area::drop_left_overs(std::vector<std::string>& warnings) {

@@ -25,6 +25,7 @@ struct prepared_table {
     std::int64_t production_rows = 0;
     std::int64_t missing = 0;   ///< of those to bring, or of a load an estimate
     std::int64_t different = 0; ///< of those to bring
+    bool counted = false;       ///< the two above are known
     std::int64_t bytes = 0;
 };
 
@@ -57,18 +58,11 @@ public:
     /// @throws postgres::error
     std::int64_t bring_all(const table_plan&, const table_name& into, postgres::session& slave);
 
-    /// To be called when all rows of a table are staged.
+    /// To be called when everything is staged, and the snapshot of the slave let go where that can be: it is not asked
+    /// any more. Gathers statistics, without which the planner takes a staging table for tiny and loops over it, and
+    /// finds out what is not known yet: how many of the staged rows are new, and which rows of production are gone.
     /// @throws postgres::error
-    void analyse(const table_plan&, const table_name& staging);
-
-    /// Completes what is known of a table whose rows are all staged: what production lacks, holds otherwise, and has
-    /// alone.
-    /// @throws postgres::error
-    void compare_staged(const table_plan&, prepared_table&);
-
-    /// Completes the keys that were picked out: some of them may be among the staged rows after all.
-    /// @throws postgres::error
-    void settle_gone(const table_plan&, prepared_table&);
+    void complete(const plan&, std::vector<prepared_table>&);
 
     /// Fetches what is picked out by its place: rows of the slave, or keys of production.
     class picker {
@@ -100,6 +94,7 @@ public:
 
 private:
     postgres::session& writer();
+    void complete(const table_plan&, prepared_table&);
     table_name make_table(const table_plan&, std::string (*create)(const table_plan&, const table_name&));
     std::int64_t
     copy(const table_plan&, postgres::session& from, const std::string& copy_out, const std::string& copy_in);
