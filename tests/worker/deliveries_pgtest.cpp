@@ -415,3 +415,33 @@ TEST_CASE("no log line holds a secret", "[worker][delivery]") {
     for (const auto& secret : {std::string{current_key}, std::string{next_key}, std::string{admin_token}, password})
         CHECK(log.find(secret) == std::string::npos);
 }
+
+TEST_CASE(
+    "a delivery that a guard stops is not tried again, and a person approves over HTTP", "[worker][delivery][guards]") {
+    const fixture f;
+    f.databases.slave.run("INSERT INTO product SELECT i, 'new ' || i FROM generate_series(101, 200) i");
+    f.databases.production.run("INSERT INTO product SELECT i, 'old ' || i FROM generate_series(51, 200) i");
+    const serving worker{f.environment};
+    const auto stopped = worker.deliver({.id = "msg_guarded"});
+    CHECK(stopped.status == 489);
+    CHECK(stopped.header("Upstash-NonRetryable-Error") == "true");
+    CHECK(json(stopped).at("error").at("code") == "guarded");
+    CHECK(f.changed_rows() == "0");
+    const auto id = json(stopped).at("run").get<std::string>();
+
+    const auto refused = worker.as_person("POST", sync_route, "{}");
+    CHECK(refused.status == 409);
+    CHECK(json(refused).at("error").at("code") == "guarded");
+    CHECK(worker.as_person("POST", sync_route, R"({"approve": "x"})").status == 400);
+    CHECK(
+        worker.as_person("POST", sync_route, fmt::format(R"({{"approve": "{}", "dry_run": true}})", id)).status == 400);
+    const auto unknown = worker.as_person("POST", sync_route, R"({"approve": "0f0e0d0c-0000-4000-8000-000000000000"})");
+    CHECK(unknown.status == 409);
+    CHECK(json(unknown).at("error").at("code") == "conflict");
+
+    const auto approved = worker.as_person("POST", sync_route, fmt::format(R"({{"approve": "{}"}})", id));
+    CAPTURE(approved.body);
+    CHECK(approved.status == 200);
+    CHECK(f.changed_rows() == "200");
+    CHECK(worker.as_person("POST", sync_route, fmt::format(R"({{"approve": "{}"}})", id)).status == 409);
+}

@@ -290,3 +290,37 @@ TEST_CASE("Ctrl-C takes a run that waits out of the line", "[worker][commands]")
     delivery.join();
     CHECK(f.value("SELECT state FROM tidesync.run WHERE trigger = 'qstash'") == "succeeded");
 }
+
+TEST_CASE("what a guard stopped is approved by name, once", "[worker][commands][guards]") {
+    const fixture f;
+    f.databases.slave.run("INSERT INTO item SELECT i, 'new' FROM generate_series(11, 300) i");
+    f.databases.production.run("INSERT INTO item SELECT i, 'old' FROM generate_series(2, 300) i");
+    const auto old = f.value("SELECT md5(string_agg(item::text, ',' ORDER BY id)) FROM item");
+    const auto stopped = f.tell({"run", "slave-to-prod", "--json"});
+    CAPTURE(stopped.out, stopped.err);
+    CHECK(stopped.status == 4);
+    const auto id = f.latest("run_id");
+    CHECK(f.latest("state") == "dead");
+    CHECK(nlohmann::json::parse(stopped.out).at("error").at("code") == "guarded");
+    CHECK(contains(stopped.out, "--approve " + id));
+    CHECK(f.value("SELECT md5(string_agg(item::text, ',' ORDER BY id)) FROM item") == old);
+    const auto shown = f.tell({"runs", "show", id});
+    CHECK(contains(shown.out, "guarded"));
+    CHECK(contains(shown.out, "300")); // what it would have done
+
+    const auto wrong = f.tell({"run", "slave-to-prod", "--approve", "0f0e0d0c-0000-4000-8000-000000000000"});
+    CHECK(wrong.status == 3);
+    CHECK(contains(wrong.err, "there is no such run of the job"));
+    CHECK(f.tell({"run", "slave-to-prod", "--approve", "nonsense"}).status == 3);
+    CHECK(f.tell({"run", "slave-to-prod", "--approve", id, "--dry-run"}).status == 64);
+
+    const auto approved = f.tell({"run", "slave-to-prod", "--approve", id});
+    CAPTURE(approved.err);
+    CHECK(approved.status == 0);
+    CHECK(f.value("SELECT count(*) FROM item WHERE name = 'old'") == "0");
+    CHECK(f.latest("result ->> 'approved'") == id);
+    const auto again = f.tell({"run", "slave-to-prod", "--approve", id});
+    CHECK(again.status == 3);
+    CHECK(contains(again.err, "has made its difference already"));
+    CHECK(contains(f.tell({"audit"}).out, "approves"));
+}
