@@ -9,7 +9,7 @@ dev_build() {
 }
 
 dev_bench() {
-    need build demo conformance
+    need build demo conformance bench
     build_preset release all tidesync_load
     exec env TIDESYNC_BINARY="$root/build/release/tidesync" tests/bench/run "$@"
 }

@@ -17,6 +17,8 @@ packages_for() { # what codename
         demo:*) echo postgresql postgresql-client iso-codes ca-certificates openssl curl ;;
         test:*) echo catch2 clang-19 libclang-rt-19-dev lld-19 pgbouncer ;;
         conformance:*) echo nodejs npm ;;
+        bench:*) echo time ;;&
+        bench:bookworm) echo pgcopydb ;; # elsewhere it is measured where it is found
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
     esac
@@ -24,7 +26,7 @@ packages_for() { # what codename
 
 dev_setup() {
     [[ $# -eq 0 ]] || refuse_usage "setup takes no arguments"
-    need build demo test conformance lint
+    need build demo test conformance bench lint
     report packages "all there"
 }
 
