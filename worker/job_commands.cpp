@@ -13,6 +13,8 @@
 #include "worker/runner.hpp"
 #include "worker/start.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -103,9 +105,11 @@ public:
         bool said_pause = false;
         auto next_look = std::chrono::steady_clock::time_point{};
         std::string state;
-        auto answered = std::chrono::steady_clock::now();
+        const auto began = std::chrono::steady_clock::now();
+        auto answered = began;
         std::optional<run_view> run;
         while (!run || !run->is_over()) {
+            std::this_thread::sleep_for(pause_after(std::chrono::steady_clock::now() - began));
             if (interrupted && (terminated || !ours)) {
                 bar_.finish();
                 return std::nullopt; // what we work on is given back
@@ -129,7 +133,6 @@ public:
             } catch (const postgres::error&) { // the heartbeat decides how long the work itself may go on
                 if (std::chrono::steady_clock::now() - answered > store_patience) throw;
             }
-            std::this_thread::sleep_for(std::chrono::milliseconds{200});
         }
         bar_.finish();
         if (run->state == "dead") tell_of_alarms();
@@ -139,6 +142,13 @@ public:
 
 private:
     static constexpr std::chrono::minutes store_patience{2};
+
+    /// A twentieth of the time that has passed, within bounds: a short run must not be kept waiting, and the run store
+    /// not be asked all the time for a long one.
+    static std::chrono::steady_clock::duration pause_after(std::chrono::steady_clock::duration passed) {
+        return std::clamp<std::chrono::steady_clock::duration>(
+            passed / 20, std::chrono::milliseconds{10}, std::chrono::milliseconds{200});
+    }
 
     /// Where no worker is up, nobody else would.
     void tell_of_alarms() {
