@@ -11,7 +11,7 @@ plain() {
 # `time` asks the kernel for the peak of resident memory.
 tidesync() {
     become_tidesync bench /usr/bin/time -o "$work/peak_kib" -f %M \
-        "$binary" run slave-to-prod --config "$work/tidesync.yaml"
+        "$binary" run slave-to-prod --config "$work/bench.yaml"
 }
 
 # The least that a first load can cost: no staging, no comparison, no proof.
@@ -38,7 +38,7 @@ become_tidesync() { # production's-database command...
 check_floor() {
     local status=0 asked ours
     on slave postgres -c "ALTER DATABASE bench SET log_statement = 'all'"
-    (become_tidesync bench_empty "$binary" check slave-to-prod --config "$work/tidesync.yaml") >>"$log" 2>&1 || status=$?
+    (become_tidesync bench_empty "$binary" check slave-to-prod --config "$work/bench.yaml") >>"$log" 2>&1 || status=$?
     on slave postgres -c 'ALTER DATABASE bench RESET log_statement'
     [[ $status -eq 1 ]] || die "tidesync check answered $status; see $log" # 1: there are differences
     asked=$(sed -n 's/.*LOG:  statement: \(COPY (SELECT pg_catalog\.count.*\)/\1/p' "$work/servers/place/slave.log")

@@ -9,7 +9,7 @@ start_servers() {
     start_them # shared_buffers wants a restart
     on slave postgres -c 'CREATE DATABASE samples'
     on slave samples -f "$here/samples.sql"
-    printf 'jobs:\n  slave-to-prod:\n    include: [public.bench]\n' >"$work/tidesync.yaml"
+    printf 'jobs:\n  slave-to-prod:\n    include: [public.bench]\n' >"$work/bench.yaml"
 }
 
 # The lock must not pass to a server that outlives us. What is printed are passwords, and nobody needs them.
