@@ -141,6 +141,15 @@ take_fingerprints(const table_plan& table, bool portable, postgres::session& sla
     return result;
 }
 
+bool highest_keys_differ(const table_plan& table, postgres::session& slave, postgres::session& production) {
+    const auto ask = [&](postgres::session& session, side where) {
+        return session.query(find_highest_key(table, where), activity_on(table)).at(0).at(0);
+    };
+    const auto theirs = ask(slave, side::slave);
+    const auto ours = ask(production, side::production);
+    return theirs && ours && *theirs != *ours;
+}
+
 difference find_difference(
     const table_plan& table, bool portable, postgres::session& slave, postgres::session& production,
     const difference_listener& listener) {
@@ -175,8 +184,14 @@ difference find_difference(
                 ++only_ours;
                 if (listener.gone) unpaired.push_back(ours->place);
             }
-            if (take_theirs) theirs = their_rows.next();
-            if (both || !take_theirs) ours = our_rows.next();
+            if (take_theirs) {
+                result.slave.add(static_cast<std::uint64_t>(theirs->row));
+                theirs = their_rows.next();
+            }
+            if (both || !take_theirs) {
+                ++result.production_rows;
+                ours = our_rows.next();
+            }
         }
         const auto pairs = std::min(only_theirs, only_ours);
         result.different += pairs;

@@ -55,6 +55,8 @@ struct difference {
     std::int64_t different = 0; ///< on both sides, not the same
     std::int64_t extra = 0;     ///< in production, not on the slave
     std::int64_t bytes = 0;     ///< moved to find out
+    fingerprint slave;          ///< of all its rows, added up on the way
+    std::int64_t production_rows = 0;
 };
 
 /// A row of the slave that production lacks or holds otherwise.
@@ -70,6 +72,12 @@ struct difference_listener {
     /// one that is wanted: keep_staged tells them apart.
     std::function<void(const row_place&)> gone;
 };
+
+/// Whether the highest keys differ, and so the tables: an index knows, and nothing has to be scanned to find out. For
+/// tables whose key is one integer.
+/// @returns false when that is no sign: the highest keys are the same, or one side has no row
+/// @throws postgres::error
+[[nodiscard]] bool highest_keys_differ(const table_plan&, postgres::session& slave, postgres::session& production);
 
 /// Merges the words of all rows of both sides, sorted by key, as they arrive. Memory does not grow with the table. Rows
 /// whose keys share a word (a chance of n^2 / 2^65, and never with integers) may be wanted although they are equal, and

@@ -59,7 +59,7 @@ std::string row_word(const table_plan& table, bool portable, std::string_view al
     return fmt::format("pg_catalog.hashint8extended({}, 0)", hash_of(images));
 }
 
-bool key_word_is_exact(const table_plan& table) {
+bool key_word_is_exact(const table_plan& table) noexcept {
     return table.key.size() == 1 && std::ranges::find(table.columns, table.key.front(), &planned_column::name)->integer;
 }
 

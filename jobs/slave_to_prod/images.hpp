@@ -17,7 +17,8 @@ namespace tidesync::slave_to_prod {
 
 /// The word of a row's key: the number itself where the key is one integer, else a hash.
 [[nodiscard]] std::string key_word(const table_plan&, bool portable);
-[[nodiscard]] bool key_word_is_exact(const table_plan&);
+/// Whether it is the number itself.
+[[nodiscard]] bool key_word_is_exact(const table_plan&) noexcept;
 
 /// `count(*)` and one word over all rows, whatever their order. Two sets of rows have the same one only when they are
 /// equal, but for a chance of 2^-64.

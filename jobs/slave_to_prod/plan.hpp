@@ -17,7 +17,7 @@ enum class copy_format { binary, text };
 struct planned_column {
     std::string name;
     image_kind image = image_kind::raw;
-    std::string send_function;
+    std::string send_function{};
     bool identity_always = false;
     bool key_hashes_raw = false;
     bool integer = false; ///< smallint, integer or bigint

@@ -72,7 +72,8 @@ void stage_behind_staged(
 void stage_chosen(
     const table_plan& table, bool portable, prepared_table& prepared, slave_sessions& slave,
     production_sessions& production, staging_area& staging, jobs::table_report& report) {
-    const auto all = prepared.wanted;
+    // As the fingerprint counted them, or as the server last did.
+    const auto slave_rows = prepared.wanted.rows > 0 ? prepared.wanted.rows : table.estimated_rows;
     const bool deletes = table.deletes != delete_policy::off;
     prepared.staging = staging.make_rows_table(table);
     if (deletes) prepared.gone = staging.make_gone_table(table);
@@ -82,7 +83,7 @@ void stage_chosen(
     difference_listener listener;
     bool whole = false;
     listener.want = [&](const wanted_row& row) {
-        whole = whole || is_cheaper_whole(prepared.wanted.rows, all.rows);
+        whole = whole || is_cheaper_whole(prepared.wanted.rows, slave_rows);
         if (whole) return;
         prepared.wanted.add(row.word);
         rows.want(row.place);
@@ -94,11 +95,13 @@ void stage_chosen(
     const auto difference = find_difference(table, portable, slave.words, production.words, listener);
     prepared.missing = difference.missing;
     prepared.different = difference.different;
+    prepared.production_rows = difference.production_rows;
     prepared.counted = true;
+    report.total = report.unchanged = difference.slave.rows;
     report.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
     if (whole) {
         prepared.how = strategy::whole;
-        prepared.wanted = all;
+        prepared.wanted = difference.slave;
         prepared.staging = staging.make_rows_table(table);
         if (deletes) prepared.gone = staging.make_gone_table(table);
         report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
@@ -130,6 +133,10 @@ std::vector<prepared_table> survey(
         if (empty[i] && may_load(table)) {
             tables[i].how = strategy::load;
             tables[i].missing = table.estimated_rows;
+            continue;
+        }
+        if (may_skip_fingerprint(table) && highest_keys_differ(table, slave.words, production)) {
+            tables[i].how = strategy::rows;
             continue;
         }
         const auto found = take_fingerprints(table, plan.portable_hashes, slave.words, production);

@@ -84,6 +84,10 @@ std::string copy_fingerprint(const table_plan& table, side where, bool portable)
         rows_of(table, where));
 }
 
+std::string find_highest_key(const table_plan& table, side where) {
+    return fmt::format("SELECT max({}) FROM {}", postgres::quote_name(table.key.front()), from(table, where));
+}
+
 std::string copy_words(const table_plan& table, side where, bool portable, bool with_places) {
     const std::string_view places = !with_places ? "" : is_partitioned(table, where) ? ", ctid, tableoid" : ", ctid";
     return fmt::format(

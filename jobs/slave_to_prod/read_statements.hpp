@@ -54,6 +54,9 @@ enum class side { slave, production };
 /// COPY of one line: `count,word` over all rows, whatever their order.
 [[nodiscard]] std::string copy_fingerprint(const table_plan&, side, bool portable);
 
+/// Returns one row: the highest key, null when there is no row. For tables whose key is one column.
+[[nodiscard]] std::string find_highest_key(const table_plan&, side);
+
 /// COPY in binary of (word of the key, word of the row), both bigint, sorted by both.
 /// @param with_places  then also where each row lies: ctid, and of a partitioned table tableoid
 [[nodiscard]] std::string copy_words(const table_plan&, side, bool portable, bool with_places);

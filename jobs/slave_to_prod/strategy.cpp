@@ -1,5 +1,7 @@
 #include "jobs/slave_to_prod/strategy.hpp"
 
+#include "jobs/slave_to_prod/images.hpp"
+
 namespace tidesync::slave_to_prod {
 
 namespace {
@@ -26,6 +28,11 @@ std::string_view to_string(strategy how) noexcept {
 }
 
 bool may_load(const table_plan& table) noexcept { return is_told_apart(table) && table.rewriters.empty(); }
+
+bool may_skip_fingerprint(const table_plan& table) noexcept {
+    return is_told_apart(table) && table.rows_have_places && table.bytes > small_bytes_max &&
+           table.estimated_rows > 0 && table.filter.empty() && table.mark.column.empty() && key_word_is_exact(table);
+}
 
 strategy choose_strategy(const table_plan& table, const fingerprints& found) noexcept {
     if (found.equal()) return strategy::equal;

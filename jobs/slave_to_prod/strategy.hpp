@@ -25,6 +25,10 @@ inline constexpr std::int64_t small_bytes_max = 256L * 1024;
 /// a rule is not asked by COPY: those rows are staged, so that they can be compared one by one.
 [[nodiscard]] bool may_load(const table_plan&) noexcept;
 
+/// Whether to look at the highest keys first: when those differ the rows are compared at once, and one scan of each
+/// side is saved. New rows mostly have higher keys than all before them.
+[[nodiscard]] bool may_skip_fingerprint(const table_plan&) noexcept;
+
 /// Chooses from what was measured, for a table that is not loaded.
 [[nodiscard]] strategy choose_strategy(const table_plan&, const fingerprints&) noexcept;
 

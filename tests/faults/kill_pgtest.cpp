@@ -70,7 +70,8 @@ TEST_CASE("kill -9 at any moment leaves production before or after, never betwee
     make_tables(databases);
     reset(databases);
     const auto before = fingerprint(databases.production);
-    const auto environment = worker_environment(databases);
+    auto environment = worker_environment(databases);
+    environment["TIDESYNC_CONFIG"] = TIDESYNC_TEST_JOB_FILE;
     const auto whole = time_of_whole_run(environment);
     const auto after = fingerprint(databases.production);
     REQUIRE(before != after);
@@ -114,6 +115,7 @@ TEST_CASE("a run whose worker was killed is taken up by another one, by itself a
     reset(databases);
     auto environment = worker_environment(databases);
     environment["TIDESYNC_LEASE"] = "2";
+    environment["TIDESYNC_CONFIG"] = TIDESYNC_TEST_JOB_FILE;
     const auto wanted = fingerprint(databases.slave);
 
     auto worker = std::make_unique<serving>(environment);

@@ -30,6 +30,7 @@ world::world(plan wanted)
     settings_["TIDESYNC_LEASE"] = std::to_string(lease.count());
     settings_["TIDESYNC_DELIVERY_WAIT"] = "1";
     settings_["TIDESYNC_DRAIN_LIMIT"] = "5";
+    settings_["TIDESYNC_CONFIG"] = TIDESYNC_TEST_JOB_FILE;
     for (const auto& [name, value] : how.settings) settings_[name] = value;
     make_tables();
     for (int i = 0; i < how.workers; ++i) start_worker();

@@ -298,6 +298,10 @@ random_world make_random_world(std::uint64_t seed) {
     world.production = {
         create_types_in_production(),
         create_tables(shapes, world_side::production) + insert_rows(shapes, rows, large, world_side::production)};
+    if (chance.one_in(2)) {
+        world.slave.emplace_back("ANALYZE;\n");
+        world.features.insert("statistics on the slave");
+    }
     for (std::size_t i = 0; i < shapes.size(); ++i)
         world.tables.push_back(
             {.sql = shapes[i].sql(),

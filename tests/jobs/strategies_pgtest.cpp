@@ -53,6 +53,40 @@ TEST_CASE("of a large table only the rows that differ travel", "[jobs][sync][str
     CHECK(f.both.production.value("SELECT count(*) FROM t WHERE id = -5") == "1");
 }
 
+TEST_CASE("a table whose highest key is new is scanned once", "[jobs][sync][strategies][addresses]") {
+    for (const bool new_row : {true, false}) {
+        CAPTURE(new_row);
+        sync_fixture f;
+        with_many_rows(f);
+        f.both.slave.run("UPDATE t SET n = 100 WHERE id = 7; ANALYZE");
+        if (new_row) f.both.slave.run("INSERT INTO t VALUES (6000, 'new', 1)");
+        const std::string scans = "SELECT seq_scan FROM pg_sleep(0.2), pg_stat_user_tables WHERE relname = 't'";
+        const auto before = std::stoi(f.both.slave.value(scans));
+        const auto result = f.sync();
+        CHECK(written(result, "public.t") == (new_row ? "+1 ~1 =4999" : "+0 ~1 =4999"));
+        CHECK(only_table(result).total == (new_row ? 5001 : 5000));
+        int after = before;
+        for (int i = 0; i < 20 && after < before + (new_row ? 1 : 2); ++i) after = std::stoi(f.both.slave.value(scans));
+        CHECK(after == before + (new_row ? 1 : 2));
+        CHECK(f.difference("t") == none);
+    }
+}
+
+TEST_CASE("a table whose highest key is new may still turn out to differ in most rows", "[jobs][sync][strategies]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text); "
+                       "INSERT INTO t SELECT i, repeat('x', 30) FROM generate_series(1, 40000) AS i");
+    f.rules.guards.changed_percent_max = 100;
+    f.both.slave.run("UPDATE t SET v = 'changed' WHERE id > 20000; INSERT INTO t VALUES (50000, 'new'); ANALYZE");
+    f.both.production.run("DELETE FROM t WHERE id = 7; INSERT INTO t VALUES (-1, 'own')");
+    const auto result = f.sync();
+    CHECK(only_table(result).strategy == "whole");
+    CHECK(written(result, "public.t") == "+2 ~20000 =19999");
+    CHECK(only_table(result).total == 40001);
+    CHECK(f.difference("t") == none);
+    CHECK(written(f.sync(), "public.t") == "+0 ~0 =40001");
+}
+
 TEST_CASE("a table that differs in most rows is staged whole, however it begins", "[jobs][sync][strategies]") {
     sync_fixture f;
     f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, v text); "

@@ -37,6 +37,27 @@ TEST_CASE("rows are picked out of a large table that differs a little", "[jobs][
     CHECK(choose_strategy(small, found(100, 100)) == strategy::whole);
 }
 
+TEST_CASE("only an index over one integer can save the scan", "[jobs][strategy]") {
+    auto table = plain_table();
+    table.estimated_rows = 1000;
+    table.key = {"id"};
+    table.columns = {{.name = "id", .integer = true}};
+    CHECK(may_skip_fingerprint(table));
+    const auto without = [&](auto&& change) {
+        auto changed = table;
+        change(changed);
+        return may_skip_fingerprint(changed);
+    };
+    CHECK_FALSE(without([](auto& t) { t.columns[0].integer = false; }));
+    CHECK_FALSE(without([](auto& t) { t.key.emplace_back("other"); }));
+    CHECK_FALSE(without([](auto& t) { t.bytes = small_bytes_max; }));
+    CHECK_FALSE(without([](auto& t) { t.estimated_rows = 0; }));
+    CHECK_FALSE(without([](auto& t) { t.key_unique_on_slave = false; }));
+    CHECK_FALSE(without([](auto& t) { t.rows_have_places = false; }));
+    CHECK_FALSE(without([](auto& t) { t.filter = "true"; }));
+    CHECK_FALSE(without([](auto& t) { t.mark.column = "gone"; }));
+}
+
 TEST_CASE("rows that cannot be told apart or found again are staged whole", "[jobs][strategy]") {
     for (bool table_plan::* reason :
          {&table_plan::key_unique_on_slave, &table_plan::key_unique_in_production, &table_plan::rows_have_places}) {

@@ -424,7 +424,7 @@ TEST_CASE(
     const serving worker{f.environment};
     const auto stopped = worker.deliver({.id = "msg_guarded"});
     CHECK(stopped.status == 489);
-    CHECK(stopped.header("Upstash-NonRetryable-Error") == "true");
+    CHECK(stopped.headers.at("upstash-nonretryable-error") == "true");
     CHECK(json(stopped).at("error").at("code") == "guarded");
     CHECK(f.changed_rows() == "0");
     const auto id = json(stopped).at("run").get<std::string>();

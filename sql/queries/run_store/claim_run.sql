@@ -31,5 +31,5 @@ WITH waiting AS (
     SELECT run_id, lease_token, attempt, $1 FROM claimed
 )
 SELECT run_id, job, lease_token, attempt, dry_run, last_look, due_to, waited_ms, since_start_ms,
-    approves, (SELECT s.result -> 'guard' ->> 'difference' FROM tidesync.run s WHERE s.run_id = approves) AS approved_difference
+    approves, (SELECT s.result -> 'guard' ->> 'difference' FROM tidesync.run s WHERE s.run_id = claimed.approves) AS approved_difference
 FROM claimed;
