@@ -91,7 +91,8 @@ std::string check_table(const jobs::report& report) {
 std::string runs_table(const std::vector<run_view>& runs) {
     if (runs.empty()) return "  no runs yet\n";
     std::vector<cells> lines{
-        {"started (UTC)", "job", "state", "trigger", "asked by", "message", "rows", "inserted", "updated", "run"}};
+        {"started (UTC)", "job", "state", "trigger", "asked by", "message", "rows", "inserted", "updated", "deleted",
+         "run"}};
     for (const auto& run : runs) {
         const auto totals = run.report ? run.report->totals() : jobs::table_report{};
         const auto count = [&](std::int64_t number) { return run.report ? grouped(number) : std::string{"-"}; };
@@ -99,7 +100,7 @@ std::string runs_table(const std::vector<run_view>& runs) {
         lines.push_back(
             {run.started_at.empty() ? run.created_at : run.started_at, run.job + (run.dry_run ? " (dry run)" : ""),
              lost ? "lost" : run.state, run.trigger, run.actor, messages_of(run), count(totals.total),
-             count(totals.inserted), count(totals.updated), run.run_id});
+             count(totals.inserted), count(totals.updated), count(totals.deleted), run.run_id});
     }
     std::string text = aligned(lines, false, false);
     for (const auto& run : runs)

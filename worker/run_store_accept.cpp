@@ -83,7 +83,7 @@ std::string why_unapprovable(pqxx::transaction_base& transaction, const run_requ
     if (found.empty()) return "there is no such run of the job";
     if (!found[0]["stopped"].as<bool>()) return "no guard stopped it";
     const auto made_by = rows::text_or_empty(found[0], "made_by");
-    return made_by.empty() ? "" : fmt::format("run {} has made its difference already", made_by);
+    return made_by.empty() ? "" : fmt::format("run {} has made its difference already, or is about to", made_by);
 }
 
 /// What a request becomes that no message has asked for before.
@@ -98,15 +98,19 @@ acceptance join_or_create(pqxx::transaction_base& transaction, const run_request
     const auto in_line = rows::text_or_empty(active[0], "in_line");
     // The one in line reads the slave after this moment, so that it serves every request until it starts.
     if (!in_line.empty()) {
-        if (!request.approves.empty())
-            postgres::query(transaction, sql::approve_in_line.text, in_line, request.approves);
+        if (!request.approves.empty() &&
+            postgres::query(transaction, sql::approve_in_line.text, in_line, request.approves).empty())
+            return {
+                .what = decision::unapprovable,
+                .why = fmt::format("run {} is in line or has just begun: wait for its end", in_line)};
         return add_message(transaction, request, in_line, decision::coalesced);
     }
     if (at_work.empty())
         return add_message(transaction, request, create(transaction, request, "queued"), decision::created);
     // A person wants what the slave has now; the run at work may have read it before.
-    const bool one_more = job.overlap == overlap::queue_one || request.trigger == "manual" ||
-                          request.trigger == "redrive" || active[0]["stopping"].as<bool>();
+    const bool one_more = !request.approves.empty() || job.overlap == overlap::queue_one ||
+                          request.trigger == "manual" || request.trigger == "redrive" ||
+                          active[0]["stopping"].as<bool>();
     if (!one_more) return add_message(transaction, request, at_work, decision::coalesced);
     return add_message(transaction, request, create(transaction, request, "queued"), decision::queued);
 }

@@ -80,6 +80,7 @@ void log_end(const ended_attempt& ended) {
              {"rows", totals.total},
              {"inserted", totals.inserted},
              {"updated", totals.updated},
+             {"deleted", totals.deleted},
              {"took_ms", ended.took.count()}});
         return;
     }

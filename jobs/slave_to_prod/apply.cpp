@@ -99,6 +99,7 @@ public:
         if (plan_.defer_constraints) production_.execute("SET CONSTRAINTS ALL DEFERRED", "deferring constraints");
         // Loads first: they take long, and hold nothing that the application might want.
         if (bring_all([](strategy how) { return how == strategy::load; })) close_snapshot(slave_);
+        hold_gone();
         bring_all([](strategy how) { return how == strategy::rows || how == strategy::whole; });
         // Children first, and after all rows have been led to other parents.
         for (auto i = tables_.size(); i-- > 0;) clear(i);
@@ -145,9 +146,19 @@ private:
         jobs::failpoint("apply.table_done");
     }
 
+    /// As they were found: with the same filter under the same settings.
+    void hold_gone() {
+        if (std::ranges::none_of(tables_, [](const auto& table) { return table.gone_keys.rows > 0; })) return;
+        production_.execute(pin_text_output() + "SET LOCAL search_path = pg_catalog", "beginning to delete");
+        for (std::size_t i = 0; i < tables_.size(); ++i) hold_gone_rows(production_, plan_.tables[i], tables_[i]);
+        production_.execute(own_text_output() + "SET LOCAL search_path TO DEFAULT", "beginning to apply");
+    }
+
     void clear(std::size_t i) {
         throw_if_stopped(run_);
-        if (!cleared_[i]) remove_gone_rows(production_, plan_.tables[i], tables_[i], report_.tables[i]);
+        const auto& table = plan_.tables[i];
+        if (!cleared_[i] && !remove_gone_rows(production_, table, tables_[i], report_.tables[i]))
+            throw refused_to_apply{refuse_cascade(table)};
     }
 
     void prove(std::size_t i) {

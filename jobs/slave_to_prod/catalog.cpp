@@ -15,6 +15,10 @@ std::string text_or_empty(const pqxx::row& row, const char* column) {
     return field.is_null() ? std::string{} : field.as<std::string>();
 }
 
+std::vector<std::string> names_in(const pqxx::row& row, const char* column) {
+    return nlohmann::json::parse(row[column].as<std::string>()).get<std::vector<std::string>>();
+}
+
 image_kind image_of(const std::string& word) {
     if (word == "raw") return image_kind::raw;
     return word == "send" ? image_kind::send : image_kind::text;
@@ -115,7 +119,10 @@ void read_relations_between(pqxx::transaction_base& transaction, catalog& into) 
              {row["child_schema"].as<std::string>(), row["child_table"].as<std::string>()},
              {row["parent_schema"].as<std::string>(), row["parent_table"].as<std::string>()},
              row["deferrable"].as<bool>(),
-             text_or_empty(row, "on_delete")});
+             text_or_empty(row, "on_delete"),
+             names_in(row, "columns"),
+             names_in(row, "parent_columns"),
+             names_in(row, "operators")});
     for (const auto& row : postgres::query(transaction, sql::read_sequences.text))
         into.sequences.push_back(
             {{row["schema_name"].as<std::string>(), row["table_name"].as<std::string>()},
@@ -143,6 +150,7 @@ catalog read_catalog(pqxx::transaction_base& transaction) {
     result.encoding = side[0]["encoding"].as<std::string>();
     result.in_recovery = side[0]["in_recovery"].as<bool>();
     result.now = side[0]["now"].as<std::string>();
+    result.collation = side[0]["collation"].as<std::string>();
     if (const auto age = side[0]["replay_age_s"]; !age.is_null())
         result.replay_age = std::chrono::seconds{age.as<std::int64_t>()};
     read_columns(transaction, result);

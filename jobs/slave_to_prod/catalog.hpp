@@ -91,6 +91,9 @@ struct foreign_key {
     table_name parent;
     bool deferrable = false;
     std::string on_delete{}; ///< CASCADE, SET NULL or SET DEFAULT; empty when the child's rows stand in the way instead
+    std::vector<std::string> columns{};        ///< of the child
+    std::vector<std::string> parent_columns{}; ///< in their order
+    std::vector<std::string> operators{};      ///< `parent = child`, qualified
 };
 
 /// A sequence that feeds a column of production.
@@ -108,7 +111,8 @@ struct catalog {
     std::string version;
     std::string encoding;
     bool in_recovery = false;
-    std::string now; ///< of the transaction that read this, as SQL reads it
+    std::string collation; ///< the database's own, for texts that name none
+    std::string now;       ///< of the transaction that read this, as SQL reads it
     /// How old what a standby has replayed is, by its own clock; nothing on a primary, or when it cannot tell.
     std::optional<std::chrono::seconds> replay_age;
     std::map<table_name, relation> relations;

@@ -14,8 +14,8 @@ bool is_too_many(std::int64_t rows, std::int64_t of, int percent_max, std::int64
 void judge_table(const table_facts& table, std::int64_t last_total, std::vector<std::string>& trips) {
     const auto name = table.name.text();
     const auto& limits = table.limits;
-    if (limits.empty_source_stops && table.slave_rows == 0 && table.production_rows > 0 &&
-        (table.deletes || last_total > 0)) {
+    if (limits.empty_source_stops && table.slave_rows == 0 &&
+        (last_total > 0 || (table.deletes && table.production_rows > 0))) {
         trips.push_back(fmt::format(
             "table {} is empty on the slave, and production has {} rows (empty_source: refuse)", name,
             table.production_rows));
@@ -33,9 +33,13 @@ void judge_table(const table_facts& table, std::int64_t last_total, std::vector<
 
 } // namespace
 
+bool is_too_old(const run_facts& facts, const table_rules& rules) noexcept {
+    return facts.source_age && rules.source_age_max.count() > 0 && *facts.source_age > rules.source_age_max;
+}
+
 std::vector<std::string> judge(const run_facts& facts, const table_rules& rules) {
     std::vector<std::string> trips;
-    if (facts.source_age && rules.source_age_max.count() > 0 && *facts.source_age > rules.source_age_max)
+    if (is_too_old(facts, rules))
         trips.push_back(fmt::format(
             "the slave is a standby that is {} s behind (source_age_max_s: {})", facts.source_age->count(),
             rules.source_age_max.count()));

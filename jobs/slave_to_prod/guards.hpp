@@ -32,6 +32,9 @@ struct run_facts {
     std::optional<std::chrono::seconds> source_age{};  ///< of a standby
 };
 
+/// Whether what the standby has replayed is older than it may be.
+[[nodiscard]] bool is_too_old(const run_facts&, const table_rules&) noexcept;
+
 /// @returns a sentence for each thing that a person should look at, naming table, figures and setting; empty when the
 ///          run may go on
 [[nodiscard]] std::vector<std::string> judge(const run_facts&, const table_rules&);

@@ -76,11 +76,22 @@ public:
             update();
             return false;
         }
-        const auto first = try_orders(false);
-        if (!first) return false;
         const bool deletes = prepared_.gone_keys.rows > 0;
-        const auto last = deletes ? try_orders(true) : first;
-        if (!last) return true;
+        // Who is only marked mostly counts for no unique index any more, and keeps what it holds.
+        const bool marks = deletes && table_.deletes == delete_policy::soft;
+        std::optional<postgres::error> last;
+        if (!marks) {
+            last = try_orders(false);
+            if (!last) return false;
+        }
+        if (deletes) {
+            last = try_orders(true);
+            if (!last) return true;
+        }
+        if (deletes && !marks) {
+            last = collides([&] { put_aside(true), insert(), update(); });
+            if (!last) return false;
+        }
         if (last->sqlstate() == foreign_key_violation) throw postgres::error{*last};
         throw refuse_data(last->what(), hint());
     }
@@ -89,14 +100,17 @@ private:
     /// @returns what stood against the last of them
     std::optional<postgres::error> try_orders(bool delete_first) {
         const auto clear = [&] {
-            if (delete_first) remove_gone_rows(production_, table_, prepared_, counts_);
+            if (delete_first && !remove_gone_rows(production_, table_, prepared_, counts_))
+                throw postgres::error{
+                    "production", "deleting from " + table_.name.text(), std::string{foreign_key_violation},
+                    "a row that stays still refers to one that is gone"};
         };
         auto collision = collides([&] { clear(), insert(), update(); });
         // A row may refer to one of its own table that is not there yet: then this order fails, too.
         if (!collision || (!delete_first && collision->sqlstate() == foreign_key_violation)) return collision;
         collision = collides([&] { clear(), update(), insert(); });
         if (!collision) return collision;
-        return collides([&] { clear(), put_aside(), insert(), update(); });
+        return collides([&] { clear(), put_aside(false), insert(), update(); });
     }
 
     void insert() {
@@ -110,13 +124,14 @@ private:
             update.empty() ? 0 : production_.execute(update, fmt::format("updating {}", table_.name.text()));
     }
 
-    void put_aside() {
+    /// @param gone  also those that will be deleted later
+    void put_aside(bool gone) {
         const auto execute = [&](const std::string& set) {
             if (!set.empty()) production_.execute(set, fmt::format("setting values of {} aside", table_.name.text()));
         };
         for (const auto& rival : table_.rivals) {
             execute(set_aside(table_, rival, prepared_.staging));
-            if (prepared_.gone_keys.rows > 0) execute(set_aside_gone(table_, rival, prepared_.staging, prepared_.gone));
+            if (gone) execute(set_aside_gone(table_, rival, prepared_.staging, prepared_.gone));
         }
     }
 
@@ -224,12 +239,21 @@ bool write_staged(
     return deleted;
 }
 
-void remove_gone_rows(
+void hold_gone_rows(postgres::session& production, const table_plan& table, const prepared_table& prepared) {
+    if (prepared.gone_keys.rows == 0) return;
+    production.execute(
+        hold_gone(table, prepared.gone), fmt::format("locking the rows of {} that are gone", table.name.text()));
+}
+
+bool remove_gone_rows(
     postgres::session& production, const table_plan& table, const prepared_table& prepared,
     jobs::table_report& counts) {
-    if (prepared.gone_keys.rows == 0) return;
+    if (prepared.gone_keys.rows == 0) return true;
     const auto name = table.name.text();
-    counts.deleted = production.execute(remove_gone(table, prepared.gone), fmt::format("deleting from {}", name));
+    const auto activity = fmt::format("deleting from {}", name);
+    for (const auto& cascade : table.cascades)
+        if (!production.query(find_dependants(table, cascade, prepared.gone), activity).empty()) return false;
+    counts.deleted = production.execute(remove_gone(table, prepared.gone), activity);
     const auto left =
         number_in(production.query(count_left(table, prepared.gone), fmt::format("proving {}", name)).at(0).at(0));
     if (left > 0)
@@ -237,6 +261,19 @@ void remove_gone_rows(
             fmt::format(
                 "table {}: {} rows of {} that the slave has not did not go", name, left, prepared.gone_keys.rows),
             "a trigger or rule of production keeps them: let the rows of the sync pass, or set delete: off");
+    return true;
+}
+
+refused_to_apply refuse_cascade(const table_plan& table) {
+    std::vector<std::string> children;
+    for (const auto& cascade : table.cascades)
+        children.push_back(fmt::format("{} ({})", cascade.child.text(), cascade.constraint));
+    return restage(
+        fmt::format(
+            "table {}: rows that stay refer to rows that are to be deleted, and would go along: {}", table.name.text(),
+            fmt::join(children, ", ")),
+        "the application may have added them, and the run starts afresh; or filters differ: take the same rows of both "
+        "tables, or set delete: soft");
 }
 
 void prove_loaded(postgres::session& production, const table_plan& table, const fingerprint& sent, bool portable) {

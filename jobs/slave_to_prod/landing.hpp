@@ -41,11 +41,20 @@ check_staged(postgres::session& production, const table_plan&, const prepared_ta
 [[nodiscard]] bool
 write_staged(postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
 
-/// Deletes what the slave has no longer, or marks it.
+/// Locks what the slave has no longer, so that it stays as it was found until it goes. Under the settings under which
+/// it was found.
+/// @throws postgres::error
+void hold_gone_rows(postgres::session& production, const table_plan&, const prepared_table&);
+
+/// Deletes these rows, or marks them.
+/// @returns false, with nothing done, when a row that stays refers to one of them and would go along
 /// @throws refused_to_apply  when something in production kept rows from going
 /// @throws postgres::error
-void remove_gone_rows(
-    postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
+[[nodiscard]] bool
+remove_gone_rows(postgres::session& production, const table_plan&, const prepared_table&, jobs::table_report& counts);
+
+/// For when they cannot go.
+[[nodiscard]] refused_to_apply refuse_cascade(const table_plan&);
 
 /// Proves that production now holds what the slave sent: by count and words over the rows themselves.
 /// @throws refused_to_apply  when it does not

@@ -144,6 +144,10 @@ private:
             problem(fmt::format(
                 "column {}.{} is {}: soft_column in tidesync.yaml must name a boolean, or a timestamp", name,
                 column->name, column->full_type));
+        else if (column->generated)
+            problem(fmt::format(
+                "column {}.{} is computed by production: soft_column in tidesync.yaml must name one that can be set",
+                name, column->name));
         else if (result_.mark.is_time && column->not_null)
             problem(fmt::format(
                 "column {}.{} is NOT NULL, and null is what says that a row is there: drop the constraint, or take a "
@@ -152,7 +156,15 @@ private:
     }
 
     void choose_filter() {
-        if (!settings_.where.empty()) result_.filter = filter_at(settings_.where, plan_.now);
+        if (settings_.where.empty()) return;
+        result_.filter = filter_at(settings_.where, plan_.now);
+        // Production's own value would decide then, where the slave's is meant.
+        for (const auto& name : names_in_filter(settings_.where))
+            if ((slave_.find(name) != nullptr || production_.find(name) != nullptr) && !is_synced(name))
+                problem(fmt::format(
+                    "where of table {} in tidesync.yaml names column {}, which is not synced: both sides must have the "
+                    "same in it",
+                    slave_.name.text(), name));
     }
 
     void choose_columns() {
@@ -414,7 +426,11 @@ void check_cascades(const catalog& production, plan& plan) {
         const auto parent = find(key.parent);
         if (parent == plan.tables.end() || parent->deletes != delete_policy::hard || key.on_delete.empty()) continue;
         const auto child = find(key.child);
-        if (child != plan.tables.end() && child->deletes == delete_policy::hard) continue;
+        if (child != plan.tables.end() && child->deletes == delete_policy::hard) {
+            // Its rows go first; should one be left that refers to a row that is to go, that one stays.
+            parent->cascades.push_back({key.name, key.child, key.columns, key.parent_columns, key.operators});
+            continue;
+        }
         plan.problems.push_back(fmt::format(
             "table {} is to have rows deleted, and foreign key {} says ON DELETE {}: rows of {} would go along. Set "
             "delete: hard for that table as well, or delete: soft for this one",
@@ -458,6 +474,12 @@ plan make_plan(const catalog& slave, const catalog& production, const table_rule
     result.warnings.insert(result.warnings.begin(), result.drift.begin(), result.drift.end());
     sort_by_foreign_keys(result, production);
     check_cascades(production, result);
+    for (const auto& table : result.tables)
+        if (!table.filter.empty() && table.deletes != delete_policy::off && slave.collation != production.collation)
+            result.warnings.push_back(fmt::format(
+                "table {} has a filter and deletes, and texts are compared as {} on the slave and {} in production: "
+                "where it compares texts, let it say COLLATE \"C\"",
+                table.name.text(), slave.collation, production.collation));
     if (result.tables.empty() && result.problems.empty())
         result.problems.emplace_back(
             "no table is on both sides and selected: check the two addresses, and include and exclude in "

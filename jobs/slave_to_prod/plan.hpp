@@ -37,6 +37,15 @@ struct soft_mark {
     bool is_time = false; ///< when it went; otherwise a boolean
 };
 
+/// A foreign key that takes rows along, or changes them, when a row of the table is deleted.
+struct planned_cascade {
+    std::string constraint;
+    table_name child;
+    std::vector<std::string> columns;        ///< of the child
+    std::vector<std::string> parent_columns; ///< in their order
+    std::vector<std::string> operators;      ///< `parent = child`, qualified
+};
+
 /// Names no column is likely to have: of a row's number among those set aside, and of the column's highest value.
 inline constexpr std::string_view row_number = R"("tidesync row number")";
 inline constexpr std::string_view highest_value = R"("tidesync highest value")";
@@ -61,6 +70,7 @@ struct table_plan {
     delete_policy deletes = delete_policy::off;
     soft_mark mark{}; ///< of delete_policy::soft
     guard_limits guards{};
+    std::vector<planned_cascade> cascades{}; ///< of delete_policy::hard
     std::vector<planned_rival> rivals;
     std::set<table_name> parents;    ///< planned tables that it refers to, and those they refer to
     std::vector<sequence> sequences; ///< those of production that feed one of its columns

@@ -96,24 +96,27 @@ void stage_chosen(
     prepared.missing = difference.missing;
     prepared.different = difference.different;
     prepared.production_rows = difference.production_rows;
-    prepared.counted = true;
+    // Rows of production that are outside the filter, or marked, were not asked for: they count as missing here.
+    prepared.counted = table.filter.empty() && table.mark.column.empty();
     report.total = report.unchanged = difference.slave.rows;
     report.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
     if (whole) {
         prepared.how = strategy::whole;
         prepared.wanted = difference.slave;
         prepared.staging = staging.make_rows_table(table);
-        if (deletes) prepared.gone = staging.make_gone_table(table);
         report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
     }
 }
 
 void stage_whole(
-    const table_plan& table, prepared_table& prepared, slave_sessions& slave, staging_area& staging,
-    jobs::table_report& report) {
+    const table_plan& table, prepared_table& prepared, slave_sessions& slave, production_sessions& production,
+    staging_area& staging, jobs::table_report& report) {
     prepared.staging = staging.make_rows_table(table);
-    if (table.deletes != delete_policy::off) prepared.gone = staging.make_gone_table(table);
     report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
+    if (table.deletes == delete_policy::off) return;
+    // From the snapshot, which is older than the slave's: a row that both sides got since is on nobody's list.
+    prepared.gone = staging.make_gone_table(table);
+    report.bytes += staging.bring_keys(table, prepared.gone, production.words);
 }
 
 } // namespace
@@ -160,7 +163,7 @@ void prepare(
             const stopwatch watch{counts};
             run.progress->rows(counts.name, 0, counts.total);
             if (tables[i].how == strategy::whole)
-                stage_whole(table, tables[i], slave, staging, counts);
+                stage_whole(table, tables[i], slave, production, staging, counts);
             else
                 stage_chosen(table, plan.portable_hashes, tables[i], slave, production, staging, counts);
         }
@@ -175,7 +178,7 @@ void check_filters(const plan& plan, postgres::session& slave, postgres::session
             for (const auto& [session, where] :
                  {std::pair{&slave, side::slave}, std::pair{&production, side::production}})
                 session->query(
-                    fmt::format("SELECT FROM {} LIMIT 1", rows_of(table, where)),
+                    fmt::format("SELECT FROM {} LIMIT 0", rows_of(table, where)),
                     fmt::format("trying the filter of {}", table.name.text()));
         } catch (const postgres::error& e) {
             if (!e.sqlstate().starts_with("42") && !e.sqlstate().starts_with("22")) throw;

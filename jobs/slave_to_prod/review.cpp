@@ -49,15 +49,17 @@ run_facts facts_of(const plan& plan, const table_rules& rules, const std::option
 
 } // namespace
 
-std::string name_difference(const plan& plan, const std::vector<prepared_table>& tables) {
+std::string
+name_difference(const plan& plan, const std::vector<prepared_table>& tables, const std::vector<std::string>& beside) {
     name_maker name;
-    for (const auto& drift : plan.drift) name.add(drift);
+    for (const auto& what : beside) name.add(what);
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const auto& table = tables[i];
         if (table.how == strategy::equal || table.how == strategy::load) continue;
         name.add(plan.tables[i].name.text());
-        for (const auto number :
-             {table.wanted.rows, table.missing, table.different, table.gone_keys.rows, table.production_rows})
+        name.add(static_cast<std::uint64_t>(plan.tables[i].deletes));
+        name.add(plan.tables[i].mark.column);
+        for (const auto number : {table.wanted.rows, table.missing, table.different, table.gone_keys.rows})
             name.add(static_cast<std::uint64_t>(number));
         name.add(table.wanted.word);
         name.add(table.gone_keys.word);
@@ -70,18 +72,22 @@ void review(
     const std::optional<jobs::report>& last, const jobs::run_context& run, jobs::report& report) {
     auto facts = facts_of(plan, rules, last);
     for (std::size_t i = 0; i < tables.size(); ++i)
-        facts.tables.push_back(
-            {.name = plan.tables[i].name,
-             .limits = plan.tables[i].guards,
-             .deletes = plan.tables[i].deletes != delete_policy::off,
-             .slave_rows = report.tables[i].total,
-             .production_rows = tables[i].production_rows,
-             .missing = tables[i].missing,
-             .different = tables[i].different,
-             .gone = tables[i].gone_keys.rows});
+        if (tables[i].how != strategy::load) // which changes no row that production has
+            facts.tables.push_back(
+                {.name = plan.tables[i].name,
+                 .limits = plan.tables[i].guards,
+                 .deletes = plan.tables[i].deletes != delete_policy::off,
+                 .slave_rows = report.tables[i].total,
+                 .production_rows = tables[i].production_rows,
+                 .missing = tables[i].missing,
+                 .different = tables[i].different,
+                 .gone = tables[i].gone_keys.rows});
     auto trips = judge(facts, rules);
     if (trips.empty()) return;
-    auto difference = name_difference(plan, tables);
+    auto beside = plan.drift;
+    beside.insert(beside.end(), facts.missing_tables.begin(), facts.missing_tables.end());
+    if (is_too_old(facts, rules)) beside.emplace_back("an old source");
+    auto difference = name_difference(plan, tables, beside);
     if (run.approved && run.approved->difference == difference) {
         report.approved = run.approved->run_id;
         return;

@@ -14,7 +14,9 @@ namespace tidesync::slave_to_prod {
 
 /// Names what a run would do: the same for the same rows, and for no other. Whoever approves a run that was stopped
 /// approves this.
-[[nodiscard]] std::string name_difference(const plan&, const std::vector<prepared_table>&);
+/// @param beside  what a guard said that is not about the rows of one table
+[[nodiscard]] std::string
+name_difference(const plan&, const std::vector<prepared_table>&, const std::vector<std::string>& beside);
 
 /// Lets the run go on, or stops it. What stopped it stands in the report, with the counts of what it would have done.
 /// @param last  what the last run that committed did

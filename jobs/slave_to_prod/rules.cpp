@@ -9,14 +9,25 @@ namespace tidesync::slave_to_prod {
 
 namespace {
 
-/// What SQL says of the moment or of chance: the two sides are asked at different moments, and the slave twice.
-constexpr std::array<std::string_view, 16> fickle_words{
+/// What SQL says of the moment, of chance, of who asks and of other tables: the two sides are asked at different
+/// moments by different roles, and the slave twice.
+constexpr std::array<std::string_view, 14> fickle_words{"current_timestamp",
+                                                        "current_date",
+                                                        "current_time",
+                                                        "localtime",
+                                                        "localtimestamp",
+                                                        "current_user",
+                                                        "session_user",
+                                                        "current_role",
+                                                        "current_catalog",
+                                                        "current_schema",
+                                                        "user",
+                                                        "select",
+                                                        "table",
+                                                        "with"};
+constexpr std::array<std::string_view, 15> fickle_functions{
     "now",
-    "current_timestamp",
-    "current_date",
-    "current_time",
-    "localtime",
-    "localtimestamp",
+    "age",
     "clock_timestamp",
     "transaction_timestamp",
     "statement_timestamp",
@@ -26,7 +37,16 @@ constexpr std::array<std::string_view, 16> fickle_words{
     "nextval",
     "txid_current",
     "pg_sleep",
-    "set_config"};
+    "set_config",
+    "current_setting",
+    "current_database",
+    "pg_backend_pid"};
+constexpr std::array<std::string_view, 4> fickle_literals{"now", "today", "tomorrow", "yesterday"};
+
+template <std::size_t N>
+bool is_one_of(const std::array<std::string_view, N>& words, std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+}
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
@@ -40,7 +60,12 @@ public:
         while (!rest_.empty()) {
             const char c = rest_.front();
             if (c == '\'' || c == '"') {
-                if (!skip_quoted(c)) return fmt::format("a {} is never closed", c);
+                const auto text = take_quoted(c);
+                if (!text) return fmt::format("a {} is never closed", c);
+                if (c == '"')
+                    names_.push_back(*text);
+                else if (is_one_of(fickle_literals, lower(*text)))
+                    return another_answer("'" + *text + "'");
             } else if (c == ';' || c == '$' || c == '\\' || rest_.starts_with("--") || rest_.starts_with("/*")) {
                 return fmt::format(
                     "`{}` cannot be in it", c == '-' || c == '/' ? rest_.substr(0, 2) : rest_.substr(0, 1));
@@ -50,9 +75,11 @@ public:
                 rest_.remove_prefix(1);
             } else if (is_word(c)) {
                 const auto word = take_word();
-                if (std::ranges::find(fickle_words, word) != fickle_words.end())
-                    return fmt::format(
-                        "`{}` has another answer each time it is asked: write {} for the time", word, filter_time);
+                const bool called =
+                    rest_.substr(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())).starts_with('(');
+                if (is_one_of(fickle_words, word) || (called && is_one_of(fickle_functions, word)))
+                    return another_answer(word);
+                names_.push_back(word);
             } else {
                 // `:now` is ours; `::now` would be a cast to a type of that name.
                 if (rest_.starts_with(filter_time) && last_ != ':') rest_.remove_prefix(filter_time.size() - 1);
@@ -65,24 +92,43 @@ public:
         return depth_ > 0 ? "a ( is never closed" : "";
     }
 
+    /// As far as it was read.
+    [[nodiscard]] std::vector<std::string> names() const { return names_; }
+
 private:
-    bool skip_quoted(char quote) {
+    static std::string another_answer(std::string_view word) {
+        return fmt::format(
+            "`{}` has another answer when or where it is asked: compare the table's columns with constants, and with "
+            "{} "
+            "for the time",
+            word, filter_time);
+    }
+
+    static std::string lower(std::string text) {
+        for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        return text;
+    }
+
+    /// @returns nothing when it is never closed
+    std::optional<std::string> take_quoted(char quote) {
         const auto end = rest_.find(quote, 1); // a doubled one begins the next literal at once
-        if (end == std::string_view::npos) return false;
+        if (end == std::string_view::npos) return std::nullopt;
+        std::string text{rest_.substr(1, end - 1)};
         rest_.remove_prefix(end + 1);
-        return true;
+        return text;
     }
 
     std::string take_word() {
         std::string word;
         while (!rest_.empty() && is_word(rest_.front())) {
-            word += static_cast<char>(std::tolower(static_cast<unsigned char>(rest_.front())));
+            word += rest_.front();
             rest_.remove_prefix(1);
         }
-        return word;
+        return lower(std::move(word));
     }
 
     std::string_view rest_;
+    std::vector<std::string> names_;
     int depth_ = 0;
     char last_ = ' ';
 };
@@ -147,6 +193,12 @@ bool matches(std::string_view pattern, std::string_view name) {
 std::string problem_with_filter(std::string_view condition) {
     if (condition.find_first_not_of(" \t\r\n") == std::string_view::npos) return "it is empty";
     return filter_reader{condition}.find_problem();
+}
+
+std::vector<std::string> names_in_filter(std::string_view condition) {
+    filter_reader reader{condition};
+    static_cast<void>(reader.find_problem());
+    return reader.names();
 }
 
 std::string filter_at(std::string_view condition, std::string_view now) {

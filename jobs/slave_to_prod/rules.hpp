@@ -78,6 +78,9 @@ inline constexpr std::string_view filter_time = ":now";
 /// @returns empty when nothing is wrong that can be seen without a server
 [[nodiscard]] std::string problem_with_filter(std::string_view condition);
 
+/// Every name in it, of a column or of anything else.
+[[nodiscard]] std::vector<std::string> names_in_filter(std::string_view condition);
+
 /// The condition with `:now` written out.
 /// @param now  as SQL reads it, quoted
 [[nodiscard]] std::string filter_at(std::string_view condition, std::string_view now);

@@ -46,6 +46,10 @@ std::int64_t staging_area::bring_all(const table_plan& table, const table_name& 
     return copy(table, slave, copy_out(table), copy_in(table, into));
 }
 
+std::int64_t staging_area::bring_keys(const table_plan& table, const table_name& into, postgres::session& production) {
+    return copy(table, production, copy_keys(table), copy_gone_in(table, into));
+}
+
 void staging_area::complete(const plan& plan, std::vector<prepared_table>& tables) {
     for (std::size_t i = 0; i < tables.size(); ++i)
         if (tables[i].how == strategy::rows || tables[i].how == strategy::whole) complete(plan.tables[i], tables[i]);
@@ -63,11 +67,8 @@ void staging_area::complete(const table_plan& table, prepared_table& prepared) {
         prepared.different = number_in(counts.at(1));
     }
     if (table.deletes != delete_policy::off) {
-        const bool whole = prepared.how == strategy::whole;
-        writer().execute(
-            whole ? find_gone(table, prepared.gone, prepared.staging)
-                  : keep_staged(table, prepared.gone, prepared.staging),
-            activity);
+        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
+        writer().execute(keep_staged(table, prepared.gone, prepared.staging), activity);
         writer().execute("ANALYZE " + prepared.gone.sql(), activity);
         prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
     }

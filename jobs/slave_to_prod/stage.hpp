@@ -58,6 +58,12 @@ public:
     /// @throws postgres::error
     std::int64_t bring_all(const table_plan&, const table_name& into, postgres::session& slave);
 
+    /// Brings the key of every row of production that counts into a table for keys.
+    /// @param production  its session, inside a snapshot that is older than the slave's
+    /// @returns bytes
+    /// @throws postgres::error
+    std::int64_t bring_keys(const table_plan&, const table_name& into, postgres::session& production);
+
     /// To be called when everything is staged, and the snapshot of the slave let go where that can be: it is not asked
     /// any more. Gathers statistics, without which the planner takes a staging table for tiny and loops over it, and
     /// finds out what is not known yet: how many of the staged rows are new, and which rows of production are gone.

@@ -27,7 +27,9 @@ std::string_view to_string(strategy how) noexcept {
     return "load";
 }
 
-bool may_load(const table_plan& table) noexcept { return is_told_apart(table) && table.rewriters.empty(); }
+bool may_load(const table_plan& table) noexcept {
+    return is_told_apart(table) && table.rewriters.empty() && table.mark.column.empty();
+}
 
 bool may_skip_fingerprint(const table_plan& table) noexcept {
     return is_told_apart(table) && table.rows_have_places && table.bytes > small_bytes_max &&

@@ -22,7 +22,8 @@ enum class strategy {
 inline constexpr std::int64_t small_bytes_max = 256L * 1024;
 
 /// Whether the table may be loaded when production has no row of it. A trigger may change or drop what it is given, and
-/// a rule is not asked by COPY: those rows are staged, so that they can be compared one by one.
+/// a rule is not asked by COPY: those rows are staged, so that they can be compared one by one. So are those of a table
+/// that has a mark, which a load would leave to its default.
 [[nodiscard]] bool may_load(const table_plan&) noexcept;
 
 /// Whether to look at the highest keys first: when those differ the rows are compared at once, and one scan of each

@@ -160,11 +160,17 @@ std::string drop_equal(const table_plan& table, const table_name& staging) {
 
 std::string insert_missing(const table_plan& table, const table_name& staging) {
     const auto names = column_names(table);
+    auto columns = quoted(names);
+    auto values = quoted(names, "s");
+    if (!table.mark.column.empty()) { // whatever its default says
+        columns.push_back(quote_name(table.mark.column));
+        values.emplace_back(table.mark.is_time ? "NULL" : "false");
+    }
     auto text = fmt::format(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} AS s "
         "WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {}) ORDER BY {}",
-        table.name.sql(), fmt::join(quoted(names), ", "), fmt::join(quoted(names, "s"), ", "), staging.sql(),
-        live(table), same_key(table), fmt::join(quoted(table.key, "s"), ", "));
+        table.name.sql(), fmt::join(columns, ", "), fmt::join(values, ", "), staging.sql(), live(table),
+        same_key(table), fmt::join(quoted(table.key, "s"), ", "));
     // A row that the application inserts at this moment is left to the UPDATE that follows.
     if (table.key_arbitrates) text += fmt::format(" ON CONFLICT ({}) DO NOTHING", fmt::join(quoted(table.key), ", "));
     return text;

@@ -171,3 +171,80 @@ TEST_CASE("rows that a trigger keeps from going end the run", "[jobs][sync][dele
     CHECK(lacking(ending(f.sync()), {"give_up data_refused: table public.t: 1 rows of 1", "did not go"}) == none);
     CHECK(f.both.production.value("SELECT string_agg(id::text, ',') FROM t") == "2");
 }
+
+TEST_CASE(
+    "a row that is marked as gone keeps what it holds, and gives its unique value free",
+    "[jobs][sync][deletes][uniques]") {
+    sync_fixture f;
+    f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::soft, .soft_column = "gone"}};
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, email text)");
+    f.both.production.run("ALTER TABLE t ADD gone timestamptz; CREATE UNIQUE INDEX ON t (email) WHERE gone IS NULL; "
+                          "INSERT INTO t VALUES (1, 'a'), (3, 'c')");
+    f.both.slave.run("INSERT INTO t VALUES (2, 'a'), (3, 'c')");
+    CHECK(changed(f.sync(), "public.t") == "+1 ~0 -1");
+    CHECK(
+        f.both.production.value("SELECT string_agg(id || email || (gone IS NULL), ',' ORDER BY id) FROM t") ==
+        "1afalse,2atrue,3ctrue");
+    // Under an index that counts marked rows, too, the value is not free, and nothing is destroyed to make it so.
+    f.both.production.run("CREATE UNIQUE INDEX everybody ON t (email) WHERE id <> 1");
+    f.both.slave.run("DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (4, 'c')");
+    CHECK(lacking(ending(f.sync()), {"give_up data_refused", "everybody"}) == none);
+    CHECK(f.both.production.value("SELECT email FROM t WHERE id = 3") == "c");
+}
+
+TEST_CASE("new rows come in unmarked, whatever the default says", "[jobs][sync][deletes]") {
+    for (const std::string type : {"timestamptz DEFAULT now()", "boolean NOT NULL DEFAULT true"}) {
+        CAPTURE(type);
+        sync_fixture f;
+        f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::soft, .soft_column = "gone"}};
+        f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY)");
+        f.both.production.run("ALTER TABLE t ADD gone " + type);
+        f.both.slave.run("INSERT INTO t VALUES (1), (2)");
+        CHECK(changed(f.sync(), "public.t") == "+2 ~0 -0");
+        CHECK(changed(f.sync(), "public.t") == "+0 ~0 -0");
+    }
+}
+
+TEST_CASE("a row that stays is not taken along by a cascade", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    // The slave has no foreign key: there the child stays without its parent.
+    f.both.slave.run("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, own text)");
+    f.both.production.run(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT c_p "
+        "REFERENCES p ON DELETE CASCADE, own text); INSERT INTO p VALUES (1), (2), (3); "
+        "INSERT INTO c VALUES (1, 1, 'mine'), (3, 3, 'theirs')");
+    f.both.slave.run("INSERT INTO p VALUES (2), (3); INSERT INTO c VALUES (1, 1, 'mine'), (3, 3, 'theirs')");
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    CHECK(
+        lacking(ending(f.sync()), {"retry busy: table public.p: rows that stay refer to rows", "public.c (c_p)"}) ==
+        none);
+    CHECK(f.both.production.value("SELECT count(*) FROM c") == "2");
+    f.both.slave.run("UPDATE c SET p = 2 WHERE id = 1"); // led elsewhere first, and then nothing is taken along
+    CHECK(changed(f.sync(), "public.p") == "+0 ~0 -1");
+    CHECK(f.both.production.value("SELECT string_agg(own || p, ',' ORDER BY id) FROM c") == "mine2,theirs3");
+    // A row and the child that is gone as well go together, in one table, too.
+    f.both.slave.run("DELETE FROM c WHERE id = 3; DELETE FROM p WHERE id = 3");
+    CHECK(changed(f.sync(), "public.c") == "+0 ~0 -1");
+    CHECK(f.both.production.value("SELECT count(*) FROM p") == "1");
+}
+
+TEST_CASE(
+    "a table whose rows refer to each other by a cascade loses what is gone, and no more", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, boss int REFERENCES t ON DELETE CASCADE)");
+    f.both.production.run("INSERT INTO t VALUES (1, NULL), (2, 1), (3, 2), (4, NULL)");
+    f.both.slave.run("INSERT INTO t VALUES (3, NULL), (4, NULL)"); // 3 has lost its boss, whose boss is gone, too
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    CHECK(changed(f.sync(), "public.t") == "+0 ~1 -2");
+    CHECK(f.both.production.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM t") == "3,4");
+}
+
+TEST_CASE("rows whose declared key is null are nobody's, and stay", "[jobs][sync][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (code text, v text)");
+    f.both.production.run("INSERT INTO t VALUES (NULL, 'x'), ('b', 'y')");
+    f.both.slave.run("INSERT INTO t VALUES ('a', 'z')");
+    f.rules.tables = {{.pattern = "public.t", .key = {"code"}, .deletes = delete_policy::hard}};
+    CHECK(changed(f.sync(), "public.t") == "+1 ~0 -1");
+    CHECK(f.both.production.value("SELECT string_agg(v, ',' ORDER BY v) FROM t") == "x,z");
+}

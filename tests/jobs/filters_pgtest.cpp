@@ -84,3 +84,32 @@ TEST_CASE("a filter that is no condition is refused by name", "[jobs][refusals][
         CHECK(lacking(ending(f.check()), {"give_up plan_refused"}) == none);
     }
 }
+
+TEST_CASE("a filter asks the same whether it compares or deletes", "[jobs][sync][filters][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, made timestamptz)");
+    f.both.production.run("INSERT INTO t VALUES (6, '2024-06-01 02:00+00'), (7, '2024-05-31 02:00+00')");
+    f.both.slave.run("INSERT INTO t VALUES (1, '2024-07-01')");
+    f.both.production.run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = %L', current_database(), "
+                          "'America/New_York'); END $$");
+    f.rules.tables = {{.pattern = "public.t", .where = "made::date >= '2024-06-01'", .deletes = delete_policy::hard}};
+    CHECK(ending(f.sync()) == "done");
+    CHECK(f.both.production.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM t") == "1,7");
+}
+
+TEST_CASE("a filter that hangs on a column which is not synced is refused", "[jobs][refusals][filters]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, \"Status\" text)");
+    f.rules.tables = {{.pattern = "public.t", .skip_columns = {"Status"}, .where = "\"Status\" = 'live'"}};
+    CHECK(lacking(ending(f.sync()), {"give_up plan_refused", "names column Status, which is not synced"}) == none);
+}
+
+TEST_CASE("rows that come into the filter count as changed for the guard", "[jobs][guards][filters]") {
+    sync_fixture f;
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, live bool, filler text)");
+    f.both.slave.run("INSERT INTO t SELECT i, true, repeat(md5(i::text), 3) FROM generate_series(1, 5000) AS i");
+    f.both.production.run(
+        "INSERT INTO t SELECT i, i <= 1000, repeat(md5(i::text), 3) FROM generate_series(1, 5000) AS i");
+    f.rules.tables = {{.pattern = "public.t", .where = "live"}};
+    CHECK(lacking(ending(f.sync()), {"give_up guarded", "4000 of production's 1000 rows would be updated"}) == none);
+}

@@ -93,3 +93,30 @@ TEST_CASE("a table that was synced and went is missed", "[jobs][guards]") {
     f.rules.exclude = {"public.u"};
     CHECK(ending(f.sync()) == "done");
 }
+
+TEST_CASE("an approval is for these rows, and for what would become of them", "[jobs][guards][deletes]") {
+    sync_fixture f;
+    f.both.run_on_both(
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT i FROM generate_series(1000, 3999) AS i");
+    f.both.production.run("ALTER TABLE t ADD gone timestamptz");
+    f.rules.tables = {{.pattern = "public.t", .deletes = delete_policy::soft, .soft_column = "gone"}};
+    f.both.slave.run("DELETE FROM t WHERE id BETWEEN 1000 AND 1999");
+    const auto run = f.next_run();
+    const auto stopped = f.sync(run);
+    REQUIRE(ending(stopped).starts_with("give_up guarded"));
+    // As many others, whose numbers cancel out alike.
+    f.both.slave.run(
+        "INSERT INTO t SELECT i FROM generate_series(1000, 1999) AS i; DELETE FROM t WHERE id BETWEEN 2000 AND 2999");
+    CHECK(ending(f.sync(approving(f, run.run_id, stopped))).starts_with("give_up guarded"));
+    f.both.slave.run(
+        "INSERT INTO t SELECT i FROM generate_series(2000, 2999) AS i; DELETE FROM t WHERE id BETWEEN 1000 AND 1999");
+    f.rules.tables[0].deletes = delete_policy::hard;
+    CHECK(ending(f.sync(approving(f, run.run_id, stopped))).starts_with("give_up guarded"));
+    f.rules.tables[0].deletes = delete_policy::soft;
+    f.both.production.run(
+        "INSERT INTO t VALUES (-1)"); // the application's, and gone as well: no other row may come along
+    CHECK(ending(f.sync(approving(f, run.run_id, stopped))).starts_with("give_up guarded"));
+    f.both.production.run("DELETE FROM t WHERE id = -1");
+    CHECK(ending(f.sync(approving(f, run.run_id, stopped))) == "done");
+    CHECK(f.both.production.value("SELECT count(*) FROM t WHERE gone IS NOT NULL") == "1000");
+}

@@ -54,8 +54,9 @@ standby::~standby() {
 std::string standby::url(const database& of_the_slave) const { return with_port(of_the_slave.url(), port_); }
 
 void standby::catch_up(const database& of_the_slave) const {
-    // A commit that did not wait for the disk, as none does on the test servers, need not be on its way yet.
-    of_the_slave.run("SET LOCAL synchronous_commit = on; SELECT txid_current()");
+    // A commit that did not wait for the disk, as none does on the test servers, need not be on its way yet. One that
+    // does takes it along, if it has written something itself.
+    of_the_slave.run("SET LOCAL synchronous_commit = on; SELECT pg_logical_emit_message(true, 'tidesync', 'catch up')");
     const auto sent = of_the_slave.value("SELECT pg_current_wal_flush_lsn()");
     const auto is_there = fmt::format("SELECT pg_last_wal_replay_lsn() >= '{}'", sent);
     wait_until("catch up", [&] { return value(is_there) == "t"; });

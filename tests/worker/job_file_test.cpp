@@ -73,7 +73,7 @@ TEST_CASE("what is wrong in the job file is named with its line", "[worker][sett
         {"jobs:\n  slave-to-prod:\n    tables: {public.orders: {key: []}}\n", "at least one column"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {delete: soft}}\n", "needs soft_column"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {delete: yes}}\n", "off or soft or hard"},
-        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'made > now()'}}\n", "write :now"},
+        {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'made > now()'}}\n", "with :now for the time"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'a; b'}}\n", "`;` cannot be in it"},
         {"jobs:\n  slave-to-prod:\n    guards: {changed_percent_max: 101}\n", "0 to 100"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {guards: {source_age_max_s: 1}}}\n", "guards has no key"},

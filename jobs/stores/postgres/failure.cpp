@@ -121,7 +121,7 @@ jobs::outcome outcome_of(const error& e) {
         if (why.code == failure_code::unreachable) return jobs::retry{10s, std::move(why)};
         return jobs::give_up{std::move(why)};
     }
-    if (state.starts_with("08") || is_one_of(state, {"57P01", "57P02", "57P03", "25P03"}))
+    if (state.starts_with("08") || is_one_of(state, {"57P01", "57P02", "57P03", "57P05", "25P03"}))
         return jobs::retry{10s, {failure_code::unreachable, text, "the server went away; the run is tried again"}};
     if (state.starts_with("40"))
         return jobs::retry{
@@ -132,6 +132,11 @@ jobs::outcome outcome_of(const error& e) {
     if (state == "57014")
         return jobs::give_up{
             {failure_code::time_limit, text, "raise statement_timeout_s in the job's settings, or find what is slow"}};
+    if (state == "55000")
+        return jobs::give_up{
+            {failure_code::data_refused, text,
+             "the table is not in a state in which it can be written, such as one that is published without a replica "
+             "identity: put right what is named above, or exclude the table"}};
     if (state.starts_with("53") || state.starts_with("55"))
         return jobs::retry{30s, {failure_code::busy, text, "the server is out of a resource named above"}};
     if (state == "25006")
@@ -148,6 +153,12 @@ jobs::outcome outcome_of(const error& e) {
              fmt::format("grant the role in {} what docs/configuration.md says it needs", setting_of(e.side()))}};
     if (is_one_of(state, {"3F000", "42P01"}) && text.find("tidesync") != std::string::npos)
         return jobs::give_up{{failure_code::not_set_up, text, "run `tidesync migrate`"}};
+    if (is_one_of(state, {"42703", "42P01", "42704"}))
+        return jobs::retry{
+            5s,
+            {failure_code::busy, text,
+             "the schema changed while the run was at work, or the role may not see what is named above; the run "
+             "starts afresh"}};
     if (state.starts_with("22") || state.starts_with("23") || state.starts_with("44") || state.starts_with("P0") ||
         state == "42804") // composite types that are made differently
         return jobs::give_up{

@@ -78,6 +78,7 @@ TEST_CASE("what passes with time is tried again, the rest needs a person", "[job
         {"57P01", "terminating connection due to administrator command", true, "unreachable"},
         {"57P02", "crash shutdown", true, "unreachable"},
         {"57P03", "the database system is starting up", true, "unreachable"},
+        {"57P05", "terminating connection due to idle-session timeout", true, "unreachable"},
         {"", "server closed the connection unexpectedly", true, "unreachable"},
         {"", "SSL error: certificate verify failed", true, "unreachable"},
         {"40001", "could not serialize access", true, "busy"},
@@ -103,7 +104,9 @@ TEST_CASE("what passes with time is tried again, the rest needs a person", "[job
         {"44000", "check option", false, "data_refused"},
         {"42804", "wrong number of columns: 2, expected 1", false, "data_refused"},
         {"P0001", "raised", false, "data_refused"},
-        {"42P01", "relation \"public.t\" does not exist", false, "internal"},
+        {"42P01", "relation \"public.t\" does not exist", true, "busy"},
+        {"42703", "column \"v\" does not exist", true, "busy"},
+        {"55000", "cannot update table \"t\" because it does not have a replica identity", false, "data_refused"},
         {"42601", "syntax error", false, "internal"},
         {"XX000", "cache lookup failed", false, "internal"},
     };
