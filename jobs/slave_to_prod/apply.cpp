@@ -243,7 +243,7 @@ std::optional<jobs::report> find_last_receipt(const postgres::address& productio
                 return parse_receipt(found[0]["summary"].as<std::string>());
             });
     } catch (const postgres::error& e) {
-        const auto state = e.sqlstate();
+        const auto& state = e.sqlstate();
         if (state != "42P01" && state != "3F000" && state != "42501") throw;
         return std::nullopt;
     }

@@ -74,6 +74,7 @@ std::string remove_gone(const table_plan& table, const table_name& gone) {
 
 std::string find_dependants(const table_plan& table, const planned_cascade& cascade, const table_name& gone) {
     std::vector<std::string> refers;
+    refers.reserve(cascade.columns.size());
     for (std::size_t i = 0; i < cascade.columns.size(); ++i)
         refers.push_back(fmt::format(
             "t.{} {} c.{}", quote_name(cascade.parent_columns[i]), cascade.operators[i],
@@ -82,6 +83,7 @@ std::string find_dependants(const table_plan& table, const planned_cascade& casc
     std::string but;
     if (cascade.child == table.name) {
         std::vector<std::string> same;
+        same.reserve(table.key.size());
         for (std::size_t i = 0; i < table.key.size(); ++i)
             same.push_back(fmt::format("c.{0} {1} g.{0}", quote_name(table.key[i]), table.key_operators[i]));
         but = fmt::format(" AND NOT EXISTS (SELECT FROM {} AS g WHERE {})", gone.sql(), fmt::join(same, " AND "));

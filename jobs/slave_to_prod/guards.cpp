@@ -41,8 +41,8 @@ std::vector<std::string> judge(const run_facts& facts, const table_rules& rules)
     std::vector<std::string> trips;
     if (is_too_old(facts, rules))
         trips.push_back(fmt::format(
-            "the slave is a standby that is {} s behind (source_age_max_s: {})", facts.source_age->count(),
-            rules.source_age_max.count()));
+            "the slave is a standby that is {} s behind (source_age_max_s: {})",
+            facts.source_age.value_or(std::chrono::seconds{}).count(), rules.source_age_max.count()));
     for (const auto& table : facts.missing_tables)
         trips.push_back(fmt::format("table {} was synced by the run before, and is no longer on both sides", table));
     for (const auto& drift : facts.drift) trips.push_back(fmt::format("{} (on_drift: fail)", drift));

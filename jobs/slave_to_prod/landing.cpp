@@ -266,6 +266,7 @@ bool remove_gone_rows(
 
 refused_to_apply refuse_cascade(const table_plan& table) {
     std::vector<std::string> children;
+    children.reserve(table.cascades.size());
     for (const auto& cascade : table.cascades)
         children.push_back(fmt::format("{} ({})", cascade.child.text(), cascade.constraint));
     return restage(
