@@ -21,7 +21,10 @@ public:
     /// A phase such as `plan`, `stage` or `apply` begins.
     virtual void phase(std::string_view name) = 0;
 
-    /// @param item         the table or prefix being worked on
+    /// How many rows the phase will go through, as far as that is known.
+    virtual void expect(std::int64_t rows) = 0;
+
+    /// @param item         the table or prefix being worked on; several may be at the same time
     /// @param rows         rows done of it so far
     /// @param rows_expected  an estimate, 0 when there is none
     virtual void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) = 0;
@@ -35,6 +38,7 @@ struct approval {
 
 /// What a job is told about the run it works for.
 struct run_context {
+    std::string job;                   ///< as it is named; it has a fence of its own
     std::string run_id;                ///< a UUID; names the receipt
     std::int64_t lease_token = 0;      ///< checked by the target inside its own transaction; a newer token wins
     std::chrono::milliseconds lease{}; ///< a worker that is silent for so long has lost the run; 0: it has no lease

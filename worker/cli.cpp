@@ -73,9 +73,12 @@ void add_schedule(CLI::App& app, command& result) {
 
     using verb = schedule_action::verb;
     auto* create = add_change("create", "Create the schedule of a job, or replace it", verb::create);
-    create->add_option("--job", order.job, "The job: slave-to-prod")->capture_default_str();
-    create->add_option("--cron", order.cron, "Five fields (minute hour day month weekday), or @hourly, @daily, ...")
-        ->capture_default_str();
+    create->add_option("--job", order.job, "The job: slave-to-prod, or slave-to-prod-GROUP")->capture_default_str();
+    create->add_option(
+        "--cron", order.cron,
+        "Five fields (minute hour day month weekday), or @hourly, @daily, ... (default: the job's slots, `0 */6 * * *` "
+        "for slot_every_s 21600)");
+    create->add_option("--config", result.config_file, "Job file (default: $TIDESYNC_CONFIG, else ./tidesync.yaml)");
     create->add_option("--timezone", order.timezone, "Area/City that the fields are meant in (default: UTC)");
     create->add_option("--retries", order.retries, "How often QStash tries a failed delivery again")
         ->capture_default_str();
@@ -177,9 +180,12 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         return sub;
     };
     const auto with_job = [&](CLI::App* sub) {
-        sub->add_option("job", result.job, "The job: slave-to-prod")
+        sub->add_option("job", result.job, "The job: slave-to-prod, or slave-to-prod-GROUP")
             ->required()
-            ->check(CLI::IsMember({"slave-to-prod"}));
+            ->check([](const std::string& name) {
+                const bool fits = name == "slave-to-prod" || name.starts_with("slave-to-prod-");
+                return fits ? std::string{} : std::string{"expected slave-to-prod, or slave-to-prod-GROUP"};
+            });
         return sub;
     };
     const auto with_json = [&](CLI::App* sub) {

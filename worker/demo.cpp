@@ -142,8 +142,7 @@ exit_code demo(const command& command) {
     qstash::client client{qstash_client(*config, arrival_limit)};
 
     const schedule_order order{.job = std::string{job}, .schedule_id = own_id, .cron = "* * * * *"};
-    const auto placed =
-        place_schedule(client, std::get<qstash::schedule_request>(request_for(order, *config, {std::string{job}})));
+    const auto placed = place_schedule(client, std::get<qstash::schedule_request>(request_for(order, *config)));
     if (placed.paused) client.resume_schedule(placed.schedule_id); // else it would wait for a tick in vain
     tell("schedule", fmt::format("{}, every minute for this demo, kept by {}", placed.schedule_id, config->qstash_url));
     const auto message_id = trigger_schedule(client, *config, placed.schedule_id);

@@ -2,6 +2,7 @@
 
 #include "worker/doctor_findings.hpp"
 #include "worker/doctor_probe.hpp"
+#include "worker/job_list.hpp"
 #include "worker/schedule_order.hpp"
 #include "worker/schedules.hpp"
 #include "worker/setup_keys.hpp"
@@ -12,6 +13,7 @@
 #include <fmt/ranges.h>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace tidesync::worker {
 
@@ -19,7 +21,6 @@ namespace {
 
 using state = check::state;
 
-constexpr std::string_view job = "slave-to-prod";
 constexpr std::chrono::seconds qstash_limit{15};
 
 /// What was found, area by area; shown at once to people, kept for the one document.
@@ -82,7 +83,7 @@ void tell_database(findings& into, const database_facts& of, const settings& con
     into.area(of.name);
     into.add(judge_server(of, config));
     if (of.clock) into.add(judge_clock(of.name, *of.clock, config.clock_tolerance));
-    if (of.in_front) into.add(judge_pooler(of, *of.in_front));
+    if (of.in_front) into.add(judge_pooler(of, *of.in_front, config));
     if (of.away.empty()) into.add(judge_rights(of));
     into.add(of.unread);
     if (!of.away.empty())
@@ -92,12 +93,14 @@ void tell_database(findings& into, const database_facts& of, const settings& con
 void tell_tables(
     findings& into, const database_facts& slave, const database_facts& production, const settings& config) {
     into.area("tables");
-    if (slave.tables && production.tables)
+    if (!slave.tables || !production.tables)
+        return into.add(check{state::note, "not looked at: both the slave and production have to answer", {}});
+    for (const auto& job : config.jobs) {
+        if (&job != &config.jobs.front()) into.area("tables of " + job.name);
         into.add(judge_tables(
-            slave_to_prod::make_plan(*slave.tables, *production.tables, config.rules), slave.hidden,
+            slave_to_prod::make_plan(*slave.tables, *production.tables, rules_of_job(config, job.name)), slave.hidden,
             production.hidden));
-    else
-        into.add(check{state::note, "not looked at: both the slave and production have to answer", {}});
+    }
 }
 
 void tell_history(
@@ -136,13 +139,16 @@ void ask_qstash(findings& into, const settings& config) {
     qstash::client client{qstash_client(config, qstash_limit)};
     const auto all = client.list_schedules();
     into.add(check{state::ok, fmt::format("QStash at {} takes the token", config.qstash_url), {}});
-    const auto id = default_schedule_id(job);
-    const auto ours = std::ranges::find(all, id, &qstash::schedule::schedule_id);
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    into.add(judge_schedule(ours == all.end() ? std::nullopt : std::optional{*ours}, config, now));
+    std::set<std::string> ids;
+    for (const auto& job : config.jobs) {
+        const auto& id = *ids.insert(default_schedule_id(job.name)).first;
+        const auto ours = std::ranges::find(all, id, &qstash::schedule::schedule_id);
+        into.add(judge_schedule(job, ours == all.end() ? std::nullopt : std::optional{*ours}, config, now));
+    }
     const auto letters = client.list_dlq();
     into.add(judge_dead_letters(static_cast<int>(
-        std::ranges::count_if(letters, [&](const auto& letter) { return letter.schedule_id == id; }))));
+        std::ranges::count_if(letters, [&](const auto& letter) { return ids.contains(letter.schedule_id); }))));
     if (!config.signing_keys.empty()) into.add(compare_signing_keys(config.signing_keys, client.get_keys()));
 }
 

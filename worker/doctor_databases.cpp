@@ -15,8 +15,11 @@ using state = check::state;
 
 constexpr auto clock_worth_a_word = 1s;
 constexpr auto clock_unremarkable = 50ms;
-/// Of one run: on the slave who exports the snapshot and who reads by it; in production the run and its cleaning up.
-constexpr int connections_of_a_run = 2;
+/// Of one run. Each reader has two on the slave; in production two, and one to stage. One more reads the catalog, or
+/// cleans up.
+int connections_of_a_run(const database_facts& of, const settings& config) {
+    return (of.is_slave ? 2 * config.limits.readers + 1 : 0) + (of.is_production ? 3 * config.limits.readers + 1 : 0);
+}
 
 std::string seconds_text(std::chrono::microseconds time) {
     return fmt::format("{:.1f} s", std::chrono::duration<double>{time}.count());
@@ -90,14 +93,15 @@ void judge_limits(
                  {}});
 }
 
-void judge_room(const server_state& server, const database_facts& of, std::vector<check>& lines) {
+void judge_room(
+    const server_state& server, const database_facts& of, const settings& config, std::vector<check>& lines) {
     auto left = server.connections_left;
     std::string_view whose = "the server";
     if (server.role_connections_left && *server.role_connections_left < left) {
         left = *server.role_connections_left;
         whose = "the role";
     }
-    const int wanted = connections_of_a_worker(of);
+    const int wanted = connections_of_a_worker(of, config);
     if (left >= wanted) {
         lines.push_back(
             {state::ok,
@@ -115,10 +119,10 @@ void judge_room(const server_state& server, const database_facts& of, std::vecto
 
 } // namespace
 
-int connections_of_a_worker(const database_facts& of) {
-    const int of_runs = runner::limits{}.runs_max * connections_of_a_run;
+int connections_of_a_worker(const database_facts& of, const settings& config) {
+    const int of_runs = runner::limits{}.runs_max * connections_of_a_run(of, config);
     const int of_store = static_cast<int>(run_store::working_connections_max + run_store::beating_connections_max);
-    return (of.is_slave ? of_runs : 0) + (of.is_production ? of_runs : 0) + (of.is_run_store ? of_store : 0);
+    return of_runs + (of.is_run_store ? of_store : 0);
 }
 
 std::vector<check> judge_server(const database_facts& of, const settings& config) {
@@ -134,7 +138,7 @@ std::vector<check> judge_server(const database_facts& of, const settings& config
     judge_writing(server, of, lines);
     judge_standby(server, of, lines);
     judge_limits(server, of, config, lines);
-    judge_room(server, of, lines);
+    judge_room(server, of, config, lines);
     return lines;
 }
 
@@ -160,7 +164,7 @@ check judge_clock(std::string_view name, const clock_reading& reading, std::chro
             tolerance.count())};
 }
 
-check judge_pooler(const database_facts& of, pooler in_front) {
+check judge_pooler(const database_facts& of, pooler in_front, const settings& config) {
     switch (in_front) {
     case pooler::none:
         return {state::ok, fmt::format("{}: no pooler in front", of.name), {}};
@@ -186,11 +190,11 @@ check judge_pooler(const database_facts& of, pooler in_front) {
             fmt::format(
                 "{}: it works, because runs keep nothing in a session; each holds up to {} of its connections for as "
                 "long as it takes",
-                text, connections_of_a_run),
+                text, connections_of_a_run(of, config)),
             fmt::format(
                 "its pool needs {} connections or more, no query_timeout or idle_transaction_timeout shorter than a "
                 "run, and one server behind it",
-                connections_of_a_worker(of))};
+                connections_of_a_worker(of, config))};
     return {state::ok, text + ", which is fine: nothing is kept in a session", {}};
 }
 

@@ -23,10 +23,10 @@ namespace tidesync::worker {
 [[nodiscard]] check judge_clock(std::string_view name, const clock_reading&, std::chrono::seconds tolerance);
 
 /// What stands in front of it means something else for each of our databases.
-[[nodiscard]] check judge_pooler(const database_facts&, pooler in_front);
+[[nodiscard]] check judge_pooler(const database_facts&, pooler in_front, const settings&);
 
 /// How many connections a worker may open at once to what this database is for.
-[[nodiscard]] int connections_of_a_worker(const database_facts&);
+[[nodiscard]] int connections_of_a_worker(const database_facts&, const settings&);
 
 // -- what the roles may do: doctor_rights.cpp
 
@@ -60,9 +60,9 @@ namespace tidesync::worker {
 
 // -- QStash: doctor_schedule.cpp
 
-/// @param found  our schedule as QStash has it; nothing when there is none
-[[nodiscard]] std::vector<check>
-judge_schedule(const std::optional<qstash::schedule>& found, const settings&, std::chrono::sys_seconds now);
+/// @param found  the job's schedule as QStash has it; nothing when there is none
+[[nodiscard]] std::vector<check> judge_schedule(
+    const job_rules&, const std::optional<qstash::schedule>& found, const settings&, std::chrono::sys_seconds now);
 
 /// Whether `ensure` looks for the ticks that QStash has.
 [[nodiscard]] check judge_ticks(std::string_view cron, std::chrono::seconds slot_every, std::chrono::sys_seconds now);

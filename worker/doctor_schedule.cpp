@@ -17,7 +17,6 @@ namespace {
 
 using state = check::state;
 
-constexpr std::string_view job = "slave-to-prod";
 constexpr int ticks_looked_at = 12;
 
 check judge_last(const qstash::schedule& schedule) {
@@ -38,9 +37,10 @@ check judge_last(const qstash::schedule& schedule) {
 
 } // namespace
 
-std::vector<check>
-judge_schedule(const std::optional<qstash::schedule>& found, const settings& config, std::chrono::sys_seconds now) {
-    const auto id = default_schedule_id(job);
+std::vector<check> judge_schedule(
+    const job_rules& job, const std::optional<qstash::schedule>& found, const settings& config,
+    std::chrono::sys_seconds now) {
+    const auto id = default_schedule_id(job.name);
     if (!found)
         return {
             {state::warning, fmt::format("QStash has no schedule {}: it calls nobody", id),
@@ -59,7 +59,7 @@ judge_schedule(const std::optional<qstash::schedule>& found, const settings& con
                  tick ? ", next at " + utc_text(*tick).substr(0, 16) + "Z" : std::string{}),
              {}});
     if (!config.public_url.empty()) {
-        const auto correction = correction_of(*found, config, job);
+        const auto correction = correction_of(*found, config, job.name);
         if (calls_elsewhere(*found, config))
             lines.push_back(
                 {state::warning,
@@ -83,7 +83,7 @@ judge_schedule(const std::optional<qstash::schedule>& found, const settings& con
                  found->timeout->count(), config.delivery_wait.count()),
              fmt::format("`tidesync schedule create --timeout {}`", shortest_timeout(config).count())});
     lines.push_back(judge_last(*found));
-    lines.push_back(judge_ticks(found->cron, config.job.slot_every, now));
+    lines.push_back(judge_ticks(found->cron, job.slot_every, now));
     return lines;
 }
 

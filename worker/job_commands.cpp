@@ -1,9 +1,9 @@
 #include "worker/commands.hpp"
 
-#include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/alarm_sender.hpp"
 #include "worker/answers.hpp"
+#include "worker/job_list.hpp"
 #include "worker/log.hpp"
 #include "worker/pings.hpp"
 #include "worker/printable.hpp"
@@ -17,6 +17,7 @@
 #include <chrono>
 #include <csignal>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace tidesync::worker {
@@ -38,8 +39,13 @@ void catch_interrupts() {
     sigaction(SIGTERM, &action, nullptr);
 }
 
-slave_to_prod::slave_to_prod make_job(const settings& config) {
-    return slave_to_prod::slave_to_prod{{config.slave, config.production, config.rules, config.limits}};
+/// Explains what is wrong when the job file does not have it.
+bool job_is_there(const command& command, const settings& config) {
+    if (find_job(config, command.job) != nullptr) return true;
+    explain_failure(
+        command, "usage", fmt::format("there is no job {}", printable(command.job, 64)),
+        fmt::format("the jobs are: {}", fmt::join(job_names(config), ", ")));
+    return false;
 }
 
 void print(const nlohmann::ordered_json& document) {
@@ -79,13 +85,13 @@ exit_code show_end(const run_view& run, const command& command) {
 /// A process that works for one run: it takes part as any worker does, so that the run is done even where no other is.
 class helping_hand {
 public:
-    explicit helping_hand(const settings& config)
+    helping_hand(const settings& config, const job_rules& rules)
         : alarms_{config.alarms}
-        , job_{make_job(config)}
+        , job_{make_job(config, rules.name)}
         , store_{config.run_store, config.lease}
         , pings_{make_pings(config.ping_url)}
         , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_, observers()} {
-        store_.register_job(config.job, run_store::rules::keep);
+        store_.register_job(rules, run_store::rules::keep);
     }
 
     run_store& store() { return store_; }
@@ -238,9 +244,11 @@ nlohmann::ordered_json fallback_document(const run_store::fallback& found) {
 
 exit_code run_job(const command& command) {
     const auto config = load_or_explain(purpose::job, command);
-    if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
+    if (!config) return exit_code::configuration;
+    if (!job_is_there(command, *config)) return exit_code::usage;
+    if (!schemas_are_there(*config, command)) return exit_code::configuration;
     catch_interrupts();
-    helping_hand worker{*config};
+    helping_hand worker{*config, *find_job(*config, command.job)};
     const auto who = user_of_command_line();
     const auto accepted = worker.accept(
         {.job = command.job,
@@ -270,9 +278,11 @@ exit_code run_job(const command& command) {
 
 exit_code ensure_slot(const command& command) {
     const auto config = load_or_explain(purpose::job, command);
-    if (!config || !schemas_are_there(*config, command)) return exit_code::configuration;
+    if (!config) return exit_code::configuration;
+    if (!job_is_there(command, *config)) return exit_code::usage;
+    if (!schemas_are_there(*config, command)) return exit_code::configuration;
     catch_interrupts();
-    helping_hand worker{*config};
+    helping_hand worker{*config, *find_job(*config, command.job)};
     const auto found = worker.store().ensure(
         {.job = command.job,
          .trigger = "cronjob",
@@ -294,8 +304,9 @@ exit_code ensure_slot(const command& command) {
 exit_code check_job(const command& command) {
     const auto config = load_or_explain(purpose::job, command);
     if (!config) return exit_code::configuration;
+    if (!job_is_there(command, *config)) return exit_code::usage;
     catch_interrupts();
-    auto job = make_job(*config);
+    auto job = make_job(*config, command.job);
     progress_bar bar;
     std::stop_source stop;
     const std::jthread watcher{[&stop](const std::stop_token& over) {
@@ -304,7 +315,8 @@ exit_code check_job(const command& command) {
             std::this_thread::sleep_for(std::chrono::milliseconds{50});
         }
     }};
-    const auto result = job.check({.run_id = "", .lease_token = 0, .stop = stop.get_token(), .progress = &bar});
+    const auto result =
+        job.check({.job = command.job, .run_id = "", .lease_token = 0, .stop = stop.get_token(), .progress = &bar});
     bar.finish();
     if (const auto* failure = jobs::why(result.how)) {
         explain_failure(command, to_string(failure->code), failure->message, failure->hint);
@@ -322,7 +334,7 @@ exit_code check_job(const command& command) {
         fmt::print("{}", check_table(result.what));
         fmt::print(
             "{}\n", in_step ? "production has every row of the slave as it is"
-                            : "production differs: `tidesync run slave-to-prod` brings it in step");
+                            : fmt::format("production differs: `tidesync run {}` brings it in step", command.job));
     }
     return in_step ? exit_code::in_step : exit_code::differences;
 }

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uintmax_t file_bytes_max = 1024UL * 1024;
 constexpr std::size_t filter_bytes_max = 4000;
+constexpr std::size_t groups_max = 32;
 
 /// Walks the document; every handler gets the value of its key.
 class job_file_reader {
@@ -58,25 +59,67 @@ private:
     void read_slave_to_prod(const YAML::Node& node) {
         auto& rules = values_.rules;
         auto& limits = values_.limits;
-        read_map(
-            node, "slave-to-prod",
-            {{"include", [&](const auto& n) { rules.include = read_names(n, "include"); }},
-             {"exclude", [&](const auto& n) { rules.exclude = read_names(n, "exclude"); }},
-             {"on_drift",
-              [&](const auto& n) { rules.drift_stops = read_word(n, "on_drift", {"warn", "fail"}) == "fail"; }},
-             {"guards", [&](const auto& n) { read_job_guards(n); }},
-             {"statement_timeout_s", [&](const auto& n) { limits.statement = read_seconds(n, 1, 86400); }},
-             {"lock_timeout_s", [&](const auto& n) { limits.lock = read_seconds(n, 1, 600); }},
-             {"run_time_limit_s", [&](const auto& n) { values_.run_time_limit = read_seconds(n, 1, 86400); }},
-             {"deadline_s", [&](const auto& n) { values_.run_deadline = read_seconds(n, 60, 7 * 86400); }},
-             {"overlap",
-              [&](const auto& n) {
-                  const bool queue = read_word(n, "overlap", {"forbid", "queue_one"}) == "queue_one";
-                  values_.job.overlap = queue ? overlap::queue_one : overlap::forbid;
-              }},
-             {"slot_every_s", [&](const auto& n) { values_.job.slot_every = read_seconds(n, 60, 7 * 86400); }},
-             {"grace_s", [&](const auto& n) { values_.job.grace = read_seconds(n, 0, 7 * 86400); }},
-             {"tables", [&](const auto& n) { read_tables(n); }}});
+        YAML::Node groups;
+        auto handlers = schedule_rules(values_.jobs.front());
+        handlers.merge(std::map<std::string, handler>{
+            {"include", [&](const auto& n) { rules.include = read_names(n, "include"); }},
+            {"exclude", [&](const auto& n) { rules.exclude = read_names(n, "exclude"); }},
+            {"on_drift",
+             [&](const auto& n) { rules.drift_stops = read_word(n, "on_drift", {"warn", "fail"}) == "fail"; }},
+            {"guards", [&](const auto& n) { read_job_guards(n); }},
+            {"statement_timeout_s", [&](const auto& n) { limits.statement = read_seconds(n, 1, 86400); }},
+            {"lock_timeout_s", [&](const auto& n) { limits.lock = read_seconds(n, 1, 600); }},
+            {"readers", [&](const auto& n) { limits.readers = read_number(n, 1, 32); }},
+            {"run_time_limit_s", [&](const auto& n) { values_.run_time_limit = read_seconds(n, 1, 86400); }},
+            {"deadline_s", [&](const auto& n) { values_.run_deadline = read_seconds(n, 60, 7 * 86400); }},
+            {"groups", [&](const auto& n) { groups.reset(n); }},
+            {"tables", [&](const auto& n) { read_tables(n); }}});
+        read_map(node, "slave-to-prod", handlers);
+        read_groups(groups); // what they do not say they have from the job, wherever it stands
+    }
+
+    void read_groups(const YAML::Node& node) {
+        if (!node.IsDefined() || node.IsNull()) return;
+        if (!node.IsMap()) return problem(node, "groups: expected names, each with tables:");
+        for (const auto& entry : node) {
+            const auto name = entry.first.as<std::string>("");
+            if (!slave_to_prod::is_group_name(name)) {
+                problem(
+                    entry.first,
+                    fmt::format(
+                        "group `{}`: expected a small letter, then small letters, digits and hyphens, 32 at most",
+                        name));
+                continue;
+            }
+            if (values_.rules.groups.size() == groups_max)
+                return problem(entry.first, fmt::format("groups: expected {} at most", groups_max));
+            read_group(entry.second, name);
+        }
+    }
+
+    void read_group(const YAML::Node& node, const std::string& name) {
+        auto job = values_.jobs.front();
+        job.name = slave_to_prod::job_of_group(name);
+        slave_to_prod::table_group group{.name = name, .tables = {}};
+        auto handlers = schedule_rules(job);
+        handlers.emplace("tables", [&](const auto& n) { group.tables = read_names(n, "tables"); });
+        read_map(node, fmt::format("group {}", name), handlers);
+        if (group.tables.empty())
+            problem(node, fmt::format("group {}: tables: expected at least one, such as [public.audit]", name));
+        values_.jobs.push_back(std::move(job));
+        values_.rules.groups.push_back(std::move(group));
+    }
+
+    /// What both the job and a group of its tables may say about their runs.
+    std::map<std::string, handler> schedule_rules(job_rules& job) {
+        return {
+            {"overlap",
+             [&](const auto& n) {
+                 const bool queue = read_word(n, "overlap", {"forbid", "queue_one"}) == "queue_one";
+                 job.overlap = queue ? overlap::queue_one : overlap::forbid;
+             }},
+            {"slot_every_s", [&](const auto& n) { job.slot_every = read_seconds(n, 60, 7 * 86400); }},
+            {"grace_s", [&](const auto& n) { job.grace = read_seconds(n, 0, 7 * 86400); }}};
     }
 
     void read_tables(const YAML::Node& node) {

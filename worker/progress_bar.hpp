@@ -1,10 +1,11 @@
 #pragma once
 
 #include "jobs/job.hpp"
+#include "worker/progress_meter.hpp"
 
 #include <chrono>
 #include <mutex>
-#include <string>
+#include <string_view>
 
 namespace tidesync::worker {
 
@@ -17,6 +18,7 @@ public:
     progress_bar& operator=(const progress_bar&) = delete;
 
     void phase(std::string_view name) override;
+    void expect(std::int64_t rows) override;
     void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) override;
 
     /// Clears the line, so that a result can be printed in its place.
@@ -27,10 +29,8 @@ private:
 
     bool on_terminal_;
     std::mutex mutex_;
-    std::string phase_;
-    std::string item_;
-    std::int64_t rows_ = 0;
-    std::int64_t expected_ = 0;
+    progress_meter meter_;
+    bool drawn_ = false;
     std::chrono::steady_clock::time_point last_drawn_;
 };
 

@@ -1,6 +1,7 @@
 #include "worker/report_text.hpp"
 
 #include "worker/printable.hpp"
+#include "worker/progress_meter.hpp"
 #include "worker/text_table.hpp"
 
 #include <algorithm>
@@ -129,7 +130,7 @@ std::string run_text(const run_view& run) {
             "attempts",
             fmt::format("{}, of which {} lost their worker", std::max(run.attempt, 0) + run.crashes, run.crashes));
     line("cancelled by", run.cancelled_by);
-    if (run.progress.is_object()) line("progress", run.progress.dump());
+    if (run.progress.is_object()) line("progress", progress_text(run.progress.get<progress>()));
     if (run.error.is_object()) {
         line("error", fmt::format("{}: {}", run.error.value("code", ""), run.error.value("message", "")));
         line("", run.error.value("hint", ""));

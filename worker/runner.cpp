@@ -3,6 +3,7 @@
 #include "jobs/failpoint.hpp"
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/log.hpp"
+#include "worker/progress_meter.hpp"
 
 #include <algorithm>
 #include <array>
@@ -29,36 +30,36 @@ public:
     void phase(std::string_view name) override {
         {
             const std::scoped_lock lock{mutex_};
-            phase_ = name;
-            item_.clear();
+            meter_.phase(name, clock::now());
         }
         if (audience_ != nullptr) audience_->phase(name);
+    }
+
+    void expect(std::int64_t rows) override {
+        {
+            const std::scoped_lock lock{mutex_};
+            meter_.expect(rows);
+        }
+        if (audience_ != nullptr) audience_->expect(rows);
     }
 
     void rows(std::string_view item, std::int64_t rows, std::int64_t expected) override {
         {
             const std::scoped_lock lock{mutex_};
-            item_ = item;
-            rows_ = rows;
-            expected_ = expected;
+            meter_.rows(item, rows, expected);
         }
         if (audience_ != nullptr) audience_->rows(item, rows, expected);
     }
 
     [[nodiscard]] nlohmann::json latest() const {
         const std::scoped_lock lock{mutex_};
-        nlohmann::json json{{"phase", phase_}};
-        if (!item_.empty()) json.update({{"item", item_}, {"rows", rows_}, {"rows_expected", expected_}});
-        return json;
+        return meter_.at(clock::now());
     }
 
 private:
     jobs::progress_sink* audience_;
     mutable std::mutex mutex_;
-    std::string phase_;
-    std::string item_;
-    std::int64_t rows_ = 0;
-    std::int64_t expected_ = 0;
+    progress_meter meter_;
 };
 
 /// Sleeps, but not through a stop.
@@ -249,6 +250,7 @@ void runner::beat(active_run& run, const std::stop_token& over) {
 
 jobs::run_context runner::context_of(active_run& run) const {
     return {
+        .job = run.claim.job,
         .run_id = run.claim.run_id,
         .lease_token = run.claim.lease_token,
         .lease = store_.lease(),

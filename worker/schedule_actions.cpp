@@ -60,7 +60,7 @@ std::string read_object(const nlohmann::json& value, std::string& into) {
 
 /// @returns what the value has to be, empty when it is that; nothing when create knows no such member
 std::optional<std::string> read_choice(const std::string& name, const nlohmann::json& value, schedule_order& order) {
-    if (name == "cron") return read_text(value, order.cron);
+    if (name == "cron") return read_text(value, order.cron.emplace());
     if (name == "timezone") return read_text(value, order.timezone);
     if (name == "job") return read_text(value, order.job);
     if (name == "retries") return read_number(value, order.retries);
@@ -116,17 +116,17 @@ audit_entry entry_of(const schedule_action& action, const requester& who) {
         .who = who,
         .action = fmt::format("schedule.{}", to_string(action.what)),
         .detail = {{"schedule", printable(schedule_id_of(order), quoted_bytes_max)}}};
-    if (action.what == verb::create) entry.detail["cron"] = printable(order.cron, quoted_bytes_max);
+    if (action.what == verb::create)
+        entry.detail["cron"] = printable(order.cron.value_or("the job's slots"), quoted_bytes_max);
     return entry;
 }
 
-std::variant<schedule_change, bad_order> perform(
-    const schedule_action& action, qstash::client& client, const settings& config,
-    const std::vector<std::string>& jobs) {
+std::variant<schedule_change, bad_order>
+perform(const schedule_action& action, qstash::client& client, const settings& config) {
     const auto& order = action.order;
     schedule_change change;
     if (action.what == verb::create) {
-        const auto request = request_for(order, config, jobs);
+        const auto request = request_for(order, config);
         if (const auto* wrong = std::get_if<bad_order>(&request)) return *wrong;
         const auto placed = place_schedule(client, std::get<qstash::schedule_request>(request));
         return schedule_change{placed.schedule_id, {}, placed.replaced, placed.paused};

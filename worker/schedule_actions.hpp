@@ -34,9 +34,8 @@ struct schedule_change {
 };
 
 /// Carries it out at QStash.
-/// @param jobs  the names that exist
 /// @throws qstash::api_error
 [[nodiscard]] std::variant<schedule_change, bad_order>
-perform(const schedule_action&, qstash::client&, const settings&, const std::vector<std::string>& jobs);
+perform(const schedule_action&, qstash::client&, const settings&);
 
 } // namespace tidesync::worker

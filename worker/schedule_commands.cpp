@@ -77,7 +77,7 @@ exit_code change(qstash::client& client, const settings& config, const command& 
     const auto with_store = load_settings(process_environment(), purpose::store);
     if (with_store.problems.empty())
         record_or_warn(with_store.values.run_store, entry_of(action, user_of_command_line()));
-    const auto performed = perform(action, client, config, {"slave-to-prod"});
+    const auto performed = perform(action, client, config);
     if (const auto* wrong = std::get_if<bad_order>(&performed)) return refuse(command, *wrong);
     const auto& done = std::get<schedule_change>(performed);
     if (!command.json) {

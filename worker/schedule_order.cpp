@@ -1,6 +1,7 @@
 #include "worker/schedule_order.hpp"
 
 #include "qstash/cron.hpp"
+#include "worker/job_list.hpp"
 #include "worker/printable.hpp"
 #include "worker/routes.hpp"
 #include "worker/trigger_parameters.hpp"
@@ -13,6 +14,8 @@
 namespace tidesync::worker {
 
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr std::chrono::seconds usual_timeout{30};
 constexpr std::string_view main_job = "slave-to-prod";
@@ -71,15 +74,20 @@ std::string origin_of(const std::string& url) {
 }
 
 /// @returns the expression with its zone in front, as QStash reads it
-std::variant<std::string, bad_order> cron_of(const schedule_order& order) {
+std::variant<std::string, bad_order> cron_of(const schedule_order& order, const job_rules& job) {
     constexpr auto hint = "five fields in UTC, such as `0 */6 * * *`; a time zone such as Europe/Berlin is set apart";
-    if (order.cron.size() + order.timezone.size() > cron_bytes_max)
+    const auto given = order.cron ? order.cron : default_cron(job.slot_every);
+    if (!given)
+        return bad_order{
+            fmt::format("no cron expression has the slots of {}, {} s", job.name, job.slot_every.count()),
+            "give one, or let slot_every_s in tidesync.yaml divide an hour or a day"};
+    if (given->size() + order.timezone.size() > cron_bytes_max)
         return bad_order{"the cron expression is too long", hint};
     const auto printable = [](unsigned char c) { return c >= ' ' && c < 127; }; // it travels in a header
-    if (!std::ranges::all_of(order.cron + order.timezone, printable))
+    if (!std::ranges::all_of(*given + order.timezone, printable))
         return bad_order{"the cron expression or its time zone holds a character that is not printable ASCII", hint};
-    const auto first = std::min(order.cron.find_first_not_of(' '), order.cron.size());
-    const auto trimmed = order.cron.substr(first, order.cron.find_last_not_of(' ') + 1 - first);
+    const auto first = std::min(given->find_first_not_of(' '), given->size());
+    const auto trimmed = given->substr(first, given->find_last_not_of(' ') + 1 - first);
     const bool names_zone = trimmed.starts_with("CRON_TZ=") || trimmed.starts_with("TZ=");
     if (names_zone && !order.timezone.empty())
         return bad_order{
@@ -95,11 +103,7 @@ std::variant<std::string, bad_order> cron_of(const schedule_order& order) {
     return expression;
 }
 
-std::optional<bad_order> refuse_rest(const schedule_order& order, const std::vector<std::string>& jobs) {
-    if (std::ranges::find(jobs, order.job) == jobs.end())
-        return bad_order{
-            fmt::format("there is no job {}", excerpt(order.job)),
-            fmt::format("the jobs are: {}", fmt::join(jobs, ", "))};
+std::optional<bad_order> refuse_rest(const schedule_order& order) {
     if (auto wrong = refuse_schedule_id(schedule_id_of(order))) return wrong;
     if (order.retries < 0 || order.retries > retries_max)
         return bad_order{
@@ -117,6 +121,17 @@ std::optional<bad_order> refuse_rest(const schedule_order& order, const std::vec
 } // namespace
 
 std::string default_schedule_id(std::string_view job) { return fmt::format("tidesync-{}", job); }
+
+std::optional<std::string> default_cron(std::chrono::seconds slot_every) {
+    constexpr auto whole = [](std::chrono::seconds time, std::chrono::seconds unit) { return time % unit == 0s; };
+    if (slot_every == std::chrono::weeks{1}) return "0 0 * * 4"; // weeks since 1970 begin on Thursdays
+    if (slot_every == 1min) return "* * * * *";
+    if (slot_every == 1h) return "0 * * * *";
+    if (slot_every == 24h) return "0 0 * * *";
+    if (whole(slot_every, 1min) && whole(1h, slot_every)) return fmt::format("*/{} * * * *", slot_every / 1min);
+    if (whole(slot_every, 1h) && whole(24h, slot_every)) return fmt::format("0 */{} * * *", slot_every / 1h);
+    return std::nullopt;
+}
 
 std::chrono::seconds shortest_timeout(const settings& config) { return config.delivery_wait + answer_margin; }
 
@@ -148,12 +163,16 @@ std::optional<bad_order> refuse_schedule_id(std::string_view id) {
         fmt::format("letters, digits, `.`, `_` and `-`, {} at most", schedule_id_bytes_max)};
 }
 
-std::variant<qstash::schedule_request, bad_order>
-request_for(const schedule_order& order, const settings& config, const std::vector<std::string>& jobs) {
-    if (auto wrong = refuse_rest(order, jobs)) return std::move(*wrong);
+std::variant<qstash::schedule_request, bad_order> request_for(const schedule_order& order, const settings& config) {
+    const auto* job = find_job(config, order.job);
+    if (job == nullptr)
+        return bad_order{
+            fmt::format("there is no job {}", excerpt(order.job)),
+            fmt::format("the jobs are: {}", fmt::join(job_names(config), ", "))};
+    if (auto wrong = refuse_rest(order)) return std::move(*wrong);
     const auto timeout = order.timeout.value_or(default_timeout(config));
     if (auto wrong = refuse_timeout(timeout, config)) return std::move(*wrong);
-    auto cron = cron_of(order);
+    auto cron = cron_of(order, *job);
     if (auto* wrong = std::get_if<bad_order>(&cron)) return std::move(*wrong);
 
     qstash::schedule_request request;

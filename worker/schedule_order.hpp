@@ -19,8 +19,9 @@ struct schedule_order {
     /// Nothing: `tidesync-<job>`, so that creating twice never makes two. Empty is no id and refused: it comes from a
     /// script whose variable is not set, and must not reach the main schedule.
     std::optional<std::string> schedule_id{};
-    std::string cron = "0 */6 * * *"; ///< in UTC, or in `timezone`, or in a zone that it names itself
-    std::string timezone{};           ///< Area/City
+    /// In UTC, or in `timezone`, or in a zone that it names itself. Nothing: the job's own ticks, see default_cron.
+    std::optional<std::string> cron{};
+    std::string timezone{}; ///< Area/City
     int retries = 2;
     std::optional<std::chrono::seconds> timeout{}; ///< nothing: 30 s, or more where TIDESYNC_DELIVERY_WAIT needs more
     std::string parameters{};                      ///< JSON object for the job; empty: `{}`
@@ -34,6 +35,10 @@ struct bad_order {
 
 /// The id that a job's schedule has unless someone chose another.
 [[nodiscard]] std::string default_schedule_id(std::string_view job);
+
+/// The expression whose ticks are the slots of a job: `0 */6 * * *` for six hours, in UTC.
+/// @returns nothing where no expression has them: they neither divide an hour or a day, nor are they a week
+[[nodiscard]] std::optional<std::string> default_cron(std::chrono::seconds slot_every);
 
 /// The id that an order means.
 [[nodiscard]] std::string schedule_id_of(const schedule_order&);
@@ -55,9 +60,7 @@ inline constexpr int failure_callback_retries = 5;
 [[nodiscard]] std::string job_url(const settings&, std::string_view job);
 
 /// What QStash is to be told. Calls nobody.
-/// @param jobs  the names that exist
-[[nodiscard]] std::variant<qstash::schedule_request, bad_order>
-request_for(const schedule_order&, const settings&, const std::vector<std::string>& jobs);
+[[nodiscard]] std::variant<qstash::schedule_request, bad_order> request_for(const schedule_order&, const settings&);
 
 struct correction {
     qstash::schedule_request request;

@@ -72,7 +72,7 @@ http_response change_schedule(services& with, const http_request& request, const
     // Before the call: then nothing is done at QStash that stands nowhere. That it failed is worth a second entry.
     if (!with.config.qstash_token.empty()) with.record(entry);
     auto told = ask_qstash(with.config, [&](qstash::client& client) {
-        const auto performed = perform(action, client, with.config, with.jobs);
+        const auto performed = perform(action, client, with.config);
         if (const auto* wrong = std::get_if<bad_order>(&performed))
             return error_answer(400, "bad_request", wrong->message, wrong->hint);
         const auto& change = std::get<schedule_change>(performed);

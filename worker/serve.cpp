@@ -1,9 +1,9 @@
 #include "worker/commands.hpp"
 
-#include "jobs/slave_to_prod/slave_to_prod.hpp"
 #include "worker/alarm_sender.hpp"
 #include "worker/answers.hpp"
 #include "worker/http_server.hpp"
+#include "worker/job_list.hpp"
 #include "worker/log.hpp"
 #include "worker/pings.hpp"
 #include "worker/request_id.hpp"
@@ -40,15 +40,17 @@ exit_code serve(const command& command) {
     const auto& config = *loaded;
     if (!schemas_are_there(config, command)) return exit_code::configuration;
 
-    slave_to_prod::slave_to_prod main_job{{config.slave, config.production, config.rules, config.limits}};
+    auto all = make_jobs(config);
     run_store store{config.run_store, config.lease};
-    store.register_job(config.job);
-    const std::vector<std::string> jobs{std::string{main_job.name()}};
+    for (const auto& job : config.jobs) store.register_job(job);
+    const auto jobs = job_names(config);
     run_metrics counts{store, jobs};
     run_observers observers{&counts};
     std::optional<pings> switches;
     if (!config.ping_url.empty()) observers.push_back(&switches.emplace(config.ping_url, observers, pings::rhythm{}));
-    runner runs{store, {&main_job}, {.run_time = config.run_time_limit}, nullptr, observers};
+    std::vector<jobs::job*> workable;
+    for (auto& job : all) workable.push_back(&job);
+    runner runs{store, workable, {.run_time = config.run_time_limit}, nullptr, observers};
     services with{config, store, runs, jobs, process_name()};
     with.run_metrics = [&counts] { return counts.text(); };
     run_queue queue{store, runs, with.worker_name, {}};

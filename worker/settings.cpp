@@ -155,7 +155,7 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
     }
     if (serves || what_for == purpose::job) read_alarms(from, values);
     if (schedules || what_for == purpose::migrate) read_scheduler(from, values, what_for);
-    if (!asks_qstash && !schedules) find_job_file(from, job_file, values);
+    if (what_for != purpose::qstash && !schedules) find_job_file(from, job_file, values);
     if (!values.job_file.empty()) read_job_file(values.job_file, values, result.problems);
     note_foreign_names(env, result);
     return result;

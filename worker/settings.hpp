@@ -53,10 +53,10 @@ struct settings {
     std::string job_file; ///< empty when there is none
     slave_to_prod::table_rules rules;
     slave_to_prod::server_limits limits;
-    job_rules job{.name = "slave-to-prod"};        ///< to the run store
-    std::chrono::seconds run_time_limit{6 * 3600}; ///< an attempt that takes longer is stopped and rolled back
-    std::chrono::seconds run_deadline{24 * 3600};  ///< from the request to the end of the last attempt
-    std::chrono::seconds lease{30};                ///< how long a worker that fell silent keeps its run
+    std::vector<job_rules> jobs{{.name = "slave-to-prod"}}; ///< it comes first, then one for each group of tables
+    std::chrono::seconds run_time_limit{6 * 3600};          ///< an attempt that takes longer is stopped and rolled back
+    std::chrono::seconds run_deadline{24 * 3600};           ///< from the request to the end of the last attempt
+    std::chrono::seconds lease{30};                         ///< how long a worker that fell silent keeps its run
 };
 
 using environment = std::map<std::string, std::string>;
@@ -69,7 +69,7 @@ enum class purpose {
     migrate,       ///< production, and the run store where it is set apart
     store,         ///< the run store
     qstash,        ///< QSTASH_TOKEN; databases and job file are not looked at
-    schedule,      ///< the same and the public URL, for what QStash is to call
+    schedule,      ///< the same, and the public URL and the job file for what QStash is to call
     setup,         ///< everything
     scheduler,     ///< the scheduler's store, token and keys
     scheduler_dev, ///< the scheduler's store alone: token and keys are the public ones

@@ -25,7 +25,9 @@ bool take_steps(transcript& lines, const loading& loaded, bool& changes) {
     if (!lines.good() || !check_worker(lines, config)) return false;
     check_message(lines, client, config);
     changes = lines.good();
-    return changes && own_schedule(lines, client, config);
+    bool ticks = changes;
+    for (const auto& job : config.jobs) ticks = changes && own_schedule(lines, client, config, job.name) && ticks;
+    return ticks;
 }
 
 } // namespace

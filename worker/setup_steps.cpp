@@ -22,7 +22,7 @@ namespace tidesync::worker {
 
 namespace {
 
-constexpr std::string_view job = "slave-to-prod";
+constexpr std::string_view main_job = "slave-to-prod";
 constexpr std::chrono::seconds message_patience{60};
 constexpr std::chrono::seconds answer_margin{15};
 
@@ -102,7 +102,7 @@ bool check_worker(transcript& lines, const settings& config) {
     worker_answer answer;
     try {
         answer = ask_worker(
-            url + job_path(job),
+            url + job_path(main_job),
             {fmt::format("Authorization: Bearer {}", config.admin_token.reveal()), "Content-Type: application/json"},
             R"({"dry_run": true})", config.delivery_wait + answer_margin);
     } catch (const std::runtime_error& e) {
@@ -153,14 +153,20 @@ void check_message(transcript& lines, qstash::client& client, const settings& co
     for (const auto& line : evidence) lines.note("QStash: " + line.get<std::string>());
 }
 
-bool own_schedule(transcript& lines, qstash::client& client, const settings& config) {
+bool own_schedule(transcript& lines, qstash::client& client, const settings& config, const std::string& job) {
     const auto id = default_schedule_id(job);
+    schedule_action action;
+    action.order.job = job;
     const auto found = find_schedule(client, id);
     std::string what = "is as it should be";
     if (!found) {
-        // What nobody chose is never refused.
-        record_or_warn(config.run_store, entry_of(schedule_action{}, user_of_command_line()));
-        place_schedule(client, std::get<qstash::schedule_request>(request_for({}, config, {std::string{job}})));
+        const auto request = request_for(action.order, config);
+        if (const auto* wrong = std::get_if<bad_order>(&request)) {
+            lines.wrong(exit_code::configuration, wrong->message, wrong->hint);
+            return false;
+        }
+        record_or_warn(config.run_store, entry_of(action, user_of_command_line()));
+        place_schedule(client, std::get<qstash::schedule_request>(request));
         what = "created";
     } else if (calls_elsewhere(*found, config)) {
         lines.wrong(
@@ -169,12 +175,12 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
                 "schedule {} calls {}; with this TIDESYNC_PUBLIC_URL it would call {}", id,
                 printable(found->destination), job_url(config, job)),
             fmt::format(
-                "does another worker live there? Then leave it to that one. If not: `tidesync schedule create --cron "
+                "does another worker live there? Then leave it to that one. If not: `tidesync schedule create {}--cron "
                 "'{}'` replaces it",
-                printable(found->cron)));
+                job == main_job ? "" : fmt::format("--job {} ", job), printable(found->cron)));
         return false;
     } else if (const auto corrected = correction_of(*found, config, job)) {
-        record_or_warn(config.run_store, entry_of(schedule_action{}, user_of_command_line()));
+        record_or_warn(config.run_store, entry_of(action, user_of_command_line()));
         place_schedule(client, corrected->request);
         what = fmt::format("updated ({})", fmt::join(corrected->changes, "; "));
     }
@@ -188,7 +194,7 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
     if (schedule.paused)
         lines.note(
             "the schedule is paused (by a person, the route or QStash): nothing is delivered until it is resumed");
-    lines.document["schedule"] = schedule_document(schedule, now);
+    lines.document["schedules"][job] = schedule_document(schedule, now);
     return !schedule.paused;
 }
 

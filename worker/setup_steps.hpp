@@ -23,9 +23,9 @@ void check_signing_keys(transcript&, qstash::client&, const settings&);
 /// @throws qstash::api_error, std::runtime_error when the worker stops answering
 void check_message(transcript&, qstash::client&, const settings&);
 
-/// Creates the main job's schedule, or puts right what it calls. What a person chose stays as it is, and a schedule
+/// Creates the schedule of a job, or puts right what it calls. What a person chose stays as it is, and a schedule
 /// that calls another server stays whole: it may be another worker's.
 /// @returns whether it delivers at its ticks  @throws qstash::api_error
-[[nodiscard]] bool own_schedule(transcript&, qstash::client&, const settings&);
+[[nodiscard]] bool own_schedule(transcript&, qstash::client&, const settings&, const std::string& job);
 
 } // namespace tidesync::worker

@@ -18,7 +18,6 @@ namespace tidesync::slave_to_prod {
 namespace {
 
 constexpr std::string_view production_side = "production";
-constexpr std::string_view job_name = "slave-to-prod";
 constexpr int attempts_max = 4; // at one transaction; then the run starts afresh, with a new snapshot
 
 void throw_if_stopped(const jobs::run_context& run) {
@@ -29,10 +28,10 @@ void throw_if_stopped(const jobs::run_context& run) {
 void pass_fence(postgres::session& production, const jobs::run_context& run) {
     if (!jobs::fenced()) return;
     const auto* activity = "passing the fence tidesync.fence";
-    const std::string job{job_name};
-    if (!production.query(sql::pass_fence.text, activity, {job, std::to_string(run.lease_token), run.run_id}).empty())
+    if (!production.query(sql::pass_fence.text, activity, {run.job, std::to_string(run.lease_token), run.run_id})
+             .empty())
         return;
-    const auto last = production.query(sql::read_fence.text, activity, {job}).at(0);
+    const auto last = production.query(sql::read_fence.text, activity, {run.job}).at(0);
     throw refused_to_apply{jobs::give_up{
         {jobs::failure_code::superseded,
          fmt::format(
@@ -97,6 +96,7 @@ public:
         // Triggers of production find what their path has always found, and see the time zone they have always seen.
         production_.execute(own_text_output() + "SET LOCAL search_path TO DEFAULT", "beginning to apply");
         if (plan_.defer_constraints) production_.execute("SET CONSTRAINTS ALL DEFERRED", "deferring constraints");
+        expect_rows();
         // Loads first: they take long, and hold nothing that the application might want.
         if (bring_all([](strategy how) { return how == strategy::load; })) close_snapshot(slave_);
         hold_gone();
@@ -119,6 +119,15 @@ private:
         return tables_[i].how == strategy::rows || tables_[i].how == strategy::whole;
     }
 
+    void expect_rows() {
+        std::int64_t rows = 0;
+        for (std::size_t i = 0; i < tables_.size(); ++i) {
+            if (tables_[i].how == strategy::load) rows += plan_.tables[i].estimated_rows;
+            if (is_staged(i)) rows += tables_[i].wanted.rows;
+        }
+        run_.progress->expect(rows);
+    }
+
     /// @returns whether there was any
     template <typename Which>
     bool bring_all(Which&& which) {
@@ -139,8 +148,9 @@ private:
         if (tables_[i].how == strategy::load) {
             written_[i] = load_rows(production_, table, plan_.portable_hashes, slave_, run_, counts);
         } else {
-            run_.progress->rows(table.name.text(), tables_[i].wanted.rows, tables_[i].wanted.rows);
+            run_.progress->rows(table.name.text(), 0, tables_[i].wanted.rows);
             cleared_[i] = write_staged(production_, table, tables_[i], counts);
+            run_.progress->rows(table.name.text(), tables_[i].wanted.rows, tables_[i].wanted.rows);
         }
         counts.took += std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
         jobs::failpoint("apply.table_done");
@@ -210,8 +220,7 @@ void apply_once(
     if (jobs::fenced())
         production.query(
             sql::write_receipt.text, "writing the receipt into tidesync.applied",
-            {run.run_id, std::string{job_name}, std::to_string(run.lease_token),
-             nlohmann::ordered_json(report).dump()});
+            {run.run_id, run.job, std::to_string(run.lease_token), nlohmann::ordered_json(report).dump()});
     throw_if_stopped(run);
     jobs::failpoint("apply.before_commit");
     production.commit();
@@ -232,13 +241,13 @@ std::optional<jobs::report> find_receipt(const postgres::address& production, co
         });
 }
 
-std::optional<jobs::report> find_last_receipt(const postgres::address& production) {
+std::optional<jobs::report> find_last_receipt(const postgres::address& production, const std::string& job) {
     try {
         return postgres::named(
             production_side, "looking for the last receipt in tidesync.applied", [&]() -> std::optional<jobs::report> {
                 auto connection = postgres::connect(production, production_side);
                 pqxx::work transaction{connection};
-                const auto found = postgres::query(transaction, sql::find_last_receipt.text, std::string{job_name});
+                const auto found = postgres::query(transaction, sql::find_last_receipt.text, job);
                 if (found.empty()) return std::nullopt;
                 return parse_receipt(found[0]["summary"].as<std::string>());
             });
@@ -256,7 +265,7 @@ fence_off(const postgres::address& production, const server_limits& limits, cons
         pqxx::work transaction{connection};
         transaction.exec(set_limits(shorter_than_the_lease(limits, run)));
         // No row means that an even newer run has passed: then older ones cannot either.
-        postgres::query(transaction, sql::pass_fence.text, std::string{job_name}, run.lease_token, run.run_id);
+        postgres::query(transaction, sql::pass_fence.text, run.job, run.lease_token, run.run_id);
         auto receipt = read_receipt(transaction, run.run_id);
         transaction.commit();
         return receipt;

@@ -18,7 +18,8 @@ namespace tidesync::slave_to_prod {
 /// What the last run of the job that committed did; nothing also where production has no receipts yet, or keeps them
 /// from this role.
 /// @throws postgres::error
-[[nodiscard]] std::optional<jobs::report> find_last_receipt(const postgres::address& production);
+[[nodiscard]] std::optional<jobs::report>
+find_last_receipt(const postgres::address& production, const std::string& job);
 
 /// Passes the fence for good, so that no attempt with an older token can commit any more, and looks then.
 /// @returns what an earlier attempt of this run committed, when one did

@@ -12,6 +12,8 @@ namespace tidesync::slave_to_prod {
 
 namespace {
 
+constexpr std::int64_t tell_every_rows = 64L * 1024;
+
 struct words {
     std::int64_t key = 0;
     std::int64_t row = 0;
@@ -186,6 +188,7 @@ difference find_difference(
             }
             if (take_theirs) {
                 result.slave.add(static_cast<std::uint64_t>(theirs->row));
+                if (result.slave.rows % tell_every_rows == 0 && listener.compared) listener.compared(result.slave.rows);
                 theirs = their_rows.next();
             }
             if (both || !take_theirs) {

@@ -67,6 +67,7 @@ struct wanted_row {
 
 /// Who is told of the rows that differ, sorted by key. Each may be empty.
 struct difference_listener {
+    std::function<void(std::int64_t)> compared;  ///< now and then: how many rows of the slave so far
     std::function<void(const wanted_row&)> want; ///< of every row to bring
     /// Of every row that production alone has, by its place there; and of some whose key only has a word in common with
     /// one that is wanted: keep_staged tells them apart.

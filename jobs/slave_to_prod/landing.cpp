@@ -188,7 +188,7 @@ fingerprint load_rows(
     production.execute("SAVEPOINT tidesync_load", activity);
     start_fingerprint(table, side::slave, portable, slave.words);
     try {
-        const auto moved = slave.rows.relay(
+        const auto moved = slave.rows->relay(
             {.out = copy_out(table),
              .in = load(table),
              .reading = fmt::format("reading {}", name),

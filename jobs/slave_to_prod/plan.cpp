@@ -350,11 +350,47 @@ void check_rules(const catalog& slave, const catalog& production, const table_ru
                 "partitions, extensions' tables and the schemas that Supabase manages are never synced",
                 pattern, literal ? "that both sides have" : "of the slave"));
     }
+    for (const auto& group : rules.groups)
+        for (const auto& pattern : group.tables)
+            if (!is_there(slave, pattern) || !is_there(production, pattern))
+                plan.problems.push_back(fmt::format(
+                    "groups in tidesync.yaml: {} of {} is no table that both sides have: correct it (schema.table), or "
+                    "remove it",
+                    pattern, group.name));
     for (const auto& rule : rules.tables)
         if (!is_there(slave, rule.pattern) || !is_there(production, rule.pattern))
             plan.problems.push_back(fmt::format(
                 "tables in tidesync.yaml: {} is no table that both sides have: correct it (schema.table), or remove it",
                 rule.pattern));
+}
+
+std::string text_of_group(const std::string& group) { return group.empty() ? "in no group" : "in group " + group; }
+
+/// Tables that refer to each other change together: a child whose parent has not come yet would be refused.
+void check_groups(const catalog& slave, const catalog& production, const table_rules& rules, plan& plan) {
+    if (rules.groups.empty()) return;
+    const auto is_synced = [&](const table_name& name) {
+        return is_included(rules, name) && slave.relations.contains(name) && production.relations.contains(name);
+    };
+    const auto group_of = [&](const table_name& name) {
+        const auto groups = groups_of(rules, name);
+        return groups.empty() ? std::string{} : groups.front();
+    };
+    for (const auto& [name, relation] : slave.relations)
+        if (const auto groups = groups_of(rules, name); groups.size() > 1 && is_synced(name))
+            plan.problems.push_back(fmt::format(
+                "groups in tidesync.yaml: table {} is in several, {}: let one of them name it", name.text(),
+                fmt::join(groups, ", ")));
+    for (const auto& key : production.foreign_keys) {
+        if (!is_synced(key.child) || !is_synced(key.parent)) continue;
+        const auto child = group_of(key.child);
+        const auto parent = group_of(key.parent);
+        if (child != parent && (child == rules.group || parent == rules.group))
+            plan.problems.push_back(fmt::format(
+                "groups in tidesync.yaml: table {} is {} and refers to {}, which is {}: put both into one group, as "
+                "they change together",
+                key.child.text(), text_of_group(child), key.parent.text(), text_of_group(parent)));
+    }
 }
 
 } // namespace
@@ -365,6 +401,7 @@ plan make_plan(const catalog& slave, const catalog& production, const table_rule
     result.source_age = slave.replay_age;
     check_servers(slave, production, purpose, result);
     check_rules(slave, production, rules, result);
+    check_groups(slave, production, rules, result);
     const bool same_major = slave.major() == production.major();
     result.portable_hashes = !same_major || slave.encoding != production.encoding;
 

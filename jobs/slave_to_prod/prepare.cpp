@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -49,128 +50,8 @@ std::vector<bool> find_empty(const plan& plan, postgres::session& production) {
     return empty;
 }
 
-/// A load reads the slave while production's transaction is open. That may take long, and what the application might
-/// want must not be held meanwhile: where rows of a parent have to be written first, the child is staged instead.
-void stage_behind_staged(
-    const plan& plan, std::vector<prepared_table>& tables, postgres::session& words, jobs::report& report) {
-    std::set<table_name> staged;
-    for (std::size_t i = 0; i < tables.size(); ++i) {
-        const auto& parents = plan.tables[i].parents;
-        if (tables[i].how == strategy::load &&
-            std::ranges::any_of(parents, [&](const auto& parent) { return staged.contains(parent); })) {
-            start_fingerprint(plan.tables[i], side::slave, plan.portable_hashes, words);
-            tables[i].how = strategy::whole;
-            tables[i].wanted = read_fingerprint(words);
-            report.tables[i].total = tables[i].wanted.rows;
-        }
-        if (tables[i].how == strategy::whole || tables[i].how == strategy::rows) staged.insert(plan.tables[i].name);
-    }
-}
-
-/// Stages rows that differ, and finds those that are gone, while both sides send their words. Turns to all rows when so
-/// many differ that they are cheaper.
-void stage_chosen(
-    const table_plan& table, bool portable, prepared_table& prepared, slave_sessions& slave,
-    production_sessions& production, staging_area& staging, jobs::table_report& report) {
-    // As the fingerprint counted them, or as the server last did.
-    const auto slave_rows = prepared.wanted.rows > 0 ? prepared.wanted.rows : table.estimated_rows;
-    const bool deletes = table.deletes != delete_policy::off;
-    prepared.staging = staging.make_rows_table(table);
-    if (deletes) prepared.gone = staging.make_gone_table(table);
-    prepared.wanted = {};
-    staging_area::picker rows{staging, table, side::slave, slave.rows, prepared.staging};
-    std::optional<staging_area::picker> gone;
-    difference_listener listener;
-    bool whole = false;
-    listener.want = [&](const wanted_row& row) {
-        whole = whole || is_cheaper_whole(prepared.wanted.rows, slave_rows);
-        if (whole) return;
-        prepared.wanted.add(row.word);
-        rows.want(row.place);
-    };
-    if (deletes) {
-        gone.emplace(staging, table, side::production, *production.keys, prepared.gone);
-        listener.gone = [&](const row_place& place) { gone->want(place); };
-    }
-    const auto difference = find_difference(table, portable, slave.words, production.words, listener);
-    prepared.missing = difference.missing;
-    prepared.different = difference.different;
-    prepared.production_rows = difference.production_rows;
-    // Rows of production that are outside the filter, or marked, were not asked for: they count as missing here.
-    prepared.counted = table.filter.empty() && table.mark.column.empty();
-    report.total = report.unchanged = difference.slave.rows;
-    report.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
-    if (whole) {
-        prepared.how = strategy::whole;
-        prepared.wanted = difference.slave;
-        prepared.staging = staging.make_rows_table(table);
-        report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
-    }
-}
-
-void stage_whole(
-    const table_plan& table, prepared_table& prepared, slave_sessions& slave, production_sessions& production,
-    staging_area& staging, jobs::table_report& report) {
-    prepared.staging = staging.make_rows_table(table);
-    report.bytes += staging.bring_all(table, prepared.staging, slave.rows);
-    if (table.deletes == delete_policy::off) return;
-    // From the snapshot, which is older than the slave's: a row that both sides got since is on nobody's list.
-    prepared.gone = staging.make_gone_table(table);
-    report.bytes += staging.bring_keys(table, prepared.gone, production.words);
-}
-
-} // namespace
-
-std::vector<prepared_table> survey(
-    const plan& plan, slave_sessions& slave, postgres::session& production, const jobs::run_context& run,
-    jobs::report& report) {
-    check_filters(plan, slave.words, production);
-    const auto empty = find_empty(plan, production);
-    std::vector<prepared_table> tables(plan.tables.size());
-    for (std::size_t i = 0; i < tables.size(); ++i) {
-        const auto& table = plan.tables[i];
-        auto& counts = report.tables.emplace_back();
-        counts.name = table.name.text();
-        const stopwatch watch{counts};
-        run.progress->rows(counts.name, 0, table.estimated_rows);
-        if (empty[i] && may_load(table)) {
-            tables[i].how = strategy::load;
-            tables[i].missing = table.estimated_rows;
-            continue;
-        }
-        if (may_skip_fingerprint(table) && highest_keys_differ(table, slave.words, production)) {
-            tables[i].how = strategy::rows;
-            continue;
-        }
-        const auto found = take_fingerprints(table, plan.portable_hashes, slave.words, production);
-        tables[i].how = choose_strategy(table, found);
-        tables[i].wanted = found.slave;
-        tables[i].production_rows = found.production.rows;
-        counts.total = counts.unchanged = found.slave.rows;
-        run.progress->rows(counts.name, counts.total, counts.total);
-    }
-    stage_behind_staged(plan, tables, slave.words, report);
-    return tables;
-}
-
-void prepare(
-    const plan& plan, std::vector<prepared_table>& tables, slave_sessions& slave, production_sessions& production,
-    staging_area& staging, const jobs::run_context& run, jobs::report& report) {
-    for (std::size_t i = 0; i < tables.size(); ++i) {
-        const auto& table = plan.tables[i];
-        auto& counts = report.tables[i];
-        if (tables[i].how == strategy::rows || tables[i].how == strategy::whole) {
-            const stopwatch watch{counts};
-            run.progress->rows(counts.name, 0, counts.total);
-            if (tables[i].how == strategy::whole)
-                stage_whole(table, tables[i], slave, production, staging, counts);
-            else
-                stage_chosen(table, plan.portable_hashes, tables[i], slave, production, staging, counts);
-        }
-        counts.strategy = to_string(tables[i].how);
-    }
-}
-
+/// Finds out whether the filters are conditions that both sides understand.
+/// @throws refused_to_apply
 void check_filters(const plan& plan, postgres::session& slave, postgres::session& production) {
     for (const auto& table : plan.tables) {
         if (table.filter.empty()) continue;
@@ -192,22 +73,191 @@ void check_filters(const plan& plan, postgres::session& slave, postgres::session
     }
 }
 
-jobs::table_report
-compare(const table_plan& table, bool portable, postgres::session& slave, postgres::session& production) {
-    jobs::table_report report;
-    report.name = table.name.text();
-    const stopwatch watch{report};
-    const auto found = take_fingerprints(table, portable, slave, production);
-    report.total = found.slave.rows;
-    if (!found.equal()) {
-        const auto difference = find_difference(table, portable, slave, production, {});
-        report.missing = difference.missing;
-        report.different = difference.different;
-        (table.deletes == delete_policy::off ? report.extra : report.deleted) = difference.extra;
-        report.bytes = difference.bytes;
+/// One entry for each table, with nothing in it but the name.
+void name_tables(const plan& plan, jobs::report& report) {
+    for (const auto& table : plan.tables) report.tables.emplace_back().name = table.name.text();
+}
+
+/// What is known about the rows of a table, before or after they were counted.
+std::int64_t rows_in(const table_plan& table, const jobs::table_report& counts) {
+    return counts.total > 0 ? counts.total : table.estimated_rows;
+}
+
+/// Compares a table as a whole, if that is worth a scan, and chooses.
+prepared_table look_at(
+    const table_plan& table, bool portable, bool empty, reader& reader, jobs::table_report& counts,
+    jobs::progress_sink& progress) {
+    const stopwatch watch{counts};
+    prepared_table prepared;
+    if (empty && may_load(table)) {
+        prepared.how = strategy::load;
+        prepared.missing = table.estimated_rows;
+        return prepared;
     }
-    report.unchanged = report.total - report.missing - report.different;
-    return report;
+    progress.rows(counts.name, 0, table.estimated_rows);
+    if (may_skip_fingerprint(table) && highest_keys_differ(table, reader.slave.words, reader.production.words)) {
+        prepared.how = strategy::rows;
+    } else {
+        const auto found = take_fingerprints(table, portable, reader.slave.words, reader.production.words);
+        prepared.how = choose_strategy(table, found);
+        prepared.wanted = found.slave;
+        prepared.production_rows = found.production.rows;
+        counts.total = counts.unchanged = found.slave.rows;
+    }
+    progress.rows(counts.name, rows_in(table, counts), rows_in(table, counts));
+    return prepared;
+}
+
+/// A load reads the slave while production's transaction is open. That may take long, and what the application might
+/// want must not be held meanwhile: where rows of a parent have to be written first, the child is staged instead.
+void stage_behind_staged(
+    const plan& plan, std::vector<prepared_table>& tables, postgres::session& words, jobs::report& report) {
+    std::set<table_name> staged;
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+        const auto& parents = plan.tables[i].parents;
+        if (tables[i].how == strategy::load &&
+            std::ranges::any_of(parents, [&](const auto& parent) { return staged.contains(parent); })) {
+            start_fingerprint(plan.tables[i], side::slave, plan.portable_hashes, words);
+            tables[i].how = strategy::whole;
+            tables[i].wanted = read_fingerprint(words);
+            report.tables[i].total = tables[i].wanted.rows;
+        }
+        if (tables[i].how == strategy::whole || tables[i].how == strategy::rows) staged.insert(plan.tables[i].name);
+    }
+}
+
+/// Counts what differs; moves nothing.
+void compare_rows(const table_plan& table, bool portable, reader& reader, jobs::table_report& counts) {
+    auto& [number, slave, production] = reader;
+    const stopwatch watch{counts};
+    const auto found = take_fingerprints(table, portable, slave.words, production.words);
+    counts.total = found.slave.rows;
+    if (!found.equal()) {
+        const auto difference = find_difference(table, portable, slave.words, production.words, {});
+        counts.missing = difference.missing;
+        counts.different = difference.different;
+        (table.deletes == delete_policy::off ? counts.extra : counts.deleted) = difference.extra;
+        counts.bytes = difference.bytes;
+    }
+    counts.unchanged = counts.total - counts.missing - counts.different;
+}
+
+/// Stages rows that differ, and finds those that are gone, while both sides send their words. Turns to all rows when so
+/// many differ that they are cheaper.
+void stage_chosen(
+    const table_plan& table, bool portable, prepared_table& prepared, reader& reader, stager& stager,
+    jobs::table_report& counts, jobs::progress_sink& progress) {
+    auto& [number, slave, production] = reader;
+    // As the fingerprint counted them, or as the server last did.
+    const auto slave_rows = prepared.wanted.rows > 0 ? prepared.wanted.rows : table.estimated_rows;
+    const bool deletes = table.deletes != delete_policy::off;
+    prepared.staging = stager.make_rows_table(table);
+    if (deletes) prepared.gone = stager.make_gone_table(table);
+    prepared.wanted = {};
+    stager::picker rows{stager, table, side::slave, *slave.rows, prepared.staging};
+    std::optional<stager::picker> gone;
+    difference_listener listener;
+    bool whole = false;
+    listener.compared = [&](std::int64_t so_far) { progress.rows(counts.name, so_far, slave_rows); };
+    listener.want = [&](const wanted_row& row) {
+        whole = whole || is_cheaper_whole(prepared.wanted.rows, slave_rows);
+        if (whole) return;
+        prepared.wanted.add(row.word);
+        rows.want(row.place);
+    };
+    if (deletes) {
+        gone.emplace(stager, table, side::production, *production.keys, prepared.gone);
+        listener.gone = [&](const row_place& place) { gone->want(place); };
+    }
+    const auto difference = find_difference(table, portable, slave.words, production.words, listener);
+    prepared.missing = difference.missing;
+    prepared.different = difference.different;
+    prepared.production_rows = difference.production_rows;
+    // Rows of production that are outside the filter, or marked, were not asked for: they count as missing here.
+    prepared.counted = table.filter.empty() && table.mark.column.empty();
+    counts.total = counts.unchanged = difference.slave.rows;
+    counts.bytes += difference.bytes + rows.finish() + (gone ? gone->finish() : 0);
+    if (whole) {
+        prepared.how = strategy::whole;
+        prepared.wanted = difference.slave;
+        prepared.staging = stager.make_rows_table(table);
+        counts.bytes += stager.bring_all(table, prepared.staging, *slave.rows, counts.total);
+    }
+    progress.rows(counts.name, counts.total, counts.total);
+}
+
+void stage_whole(
+    const table_plan& table, prepared_table& prepared, reader& reader, stager& stager, jobs::table_report& counts) {
+    prepared.staging = stager.make_rows_table(table);
+    counts.bytes += stager.bring_all(table, prepared.staging, *reader.slave.rows, counts.total);
+    if (table.deletes == delete_policy::off) return;
+    // From the snapshot, which is older than the slave's: a row that both sides got since is on nobody's list.
+    prepared.gone = stager.make_gone_table(table);
+    counts.bytes += stager.bring_keys(table, prepared.gone, reader.production.words);
+}
+
+bool is_staged(const prepared_table& table) { return table.how == strategy::rows || table.how == strategy::whole; }
+
+} // namespace
+
+std::vector<prepared_table> survey(const plan& plan, readers& readers, jobs::report& report) {
+    auto& [number, slave, production] = readers.first();
+    auto& progress = *readers.run().progress;
+    check_filters(plan, slave.words, production.words);
+    const auto empty = find_empty(plan, production.words);
+    name_tables(plan, report);
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < plan.tables.size(); ++i)
+        if (!empty[i] || !may_load(plan.tables[i])) rows += plan.tables[i].estimated_rows;
+    progress.expect(rows);
+    std::vector<prepared_table> tables(plan.tables.size());
+    readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
+        tables[i] = look_at(plan.tables[i], plan.portable_hashes, empty[i], reader, report.tables[i], progress);
+    });
+    stage_behind_staged(plan, tables, slave.words, report);
+    return tables;
+}
+
+void prepare(
+    const plan& plan, std::vector<prepared_table>& tables, readers& readers, staging_area& staging,
+    jobs::report& report) {
+    auto& progress = *readers.run().progress;
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < tables.size(); ++i)
+        if (is_staged(tables[i])) rows += rows_in(plan.tables[i], report.tables[i]);
+    progress.expect(rows);
+    std::deque<stager> stagers;
+    while (stagers.size() < readers.count()) stagers.emplace_back(staging, readers.run());
+    readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
+        const auto& table = plan.tables[i];
+        auto& counts = report.tables[i];
+        auto& stager = stagers[reader.number];
+        if (is_staged(tables[i])) {
+            const stopwatch watch{counts};
+            progress.rows(counts.name, 0, rows_in(table, counts));
+            if (tables[i].how == strategy::whole)
+                stage_whole(table, tables[i], reader, stager, counts);
+            else
+                stage_chosen(table, plan.portable_hashes, tables[i], reader, stager, counts, progress);
+        }
+        counts.strategy = to_string(tables[i].how);
+    });
+}
+
+void compare(const plan& plan, readers& readers, jobs::report& report) {
+    auto& [number, slave, production] = readers.first();
+    auto& progress = *readers.run().progress;
+    check_filters(plan, slave.words, production.words);
+    name_tables(plan, report);
+    std::int64_t rows = 0;
+    for (const auto& table : plan.tables) rows += table.estimated_rows;
+    progress.expect(rows);
+    readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
+        auto& counts = report.tables[i];
+        progress.rows(counts.name, 0, plan.tables[i].estimated_rows);
+        compare_rows(plan.tables[i], plan.portable_hashes, reader, counts);
+        progress.rows(counts.name, counts.total, counts.total);
+    });
 }
 
 } // namespace tidesync::slave_to_prod

@@ -105,9 +105,9 @@ void review(
     throw refused_to_apply{jobs::give_up{
         {jobs::failure_code::guarded, message,
          fmt::format(
-             "if this is right: `tidesync run slave-to-prod --approve {}` lets exactly this difference through, once; "
+             "if this is right: `tidesync run {} --approve {}` lets exactly this difference through, once; "
              "if it will be right every time, change the setting named above",
-             run.run_id)}}};
+             run.job, run.run_id)}}};
 }
 
 void foresee(

@@ -160,7 +160,32 @@ bool may_delete(const table_rules& rules) {
     });
 }
 
+std::vector<std::string> groups_of(const table_rules& rules, const table_name& name) {
+    const auto text = name.text();
+    std::vector<std::string> found;
+    for (const auto& group : rules.groups)
+        if (std::ranges::any_of(group.tables, [&](const auto& pattern) { return matches(pattern, text); }))
+            found.push_back(group.name);
+    return found;
+}
+
 bool is_selected(const table_rules& rules, const table_name& name) {
+    if (!is_included(rules, name)) return false;
+    const auto groups = groups_of(rules, name);
+    return rules.group.empty() ? groups.empty() : std::ranges::find(groups, rules.group) != groups.end();
+}
+
+std::string job_of_group(std::string_view group) {
+    return group.empty() ? "slave-to-prod" : fmt::format("slave-to-prod-{}", group);
+}
+
+bool is_group_name(std::string_view name) {
+    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    const auto fits = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= 32 && is_letter(name.front()) && std::ranges::all_of(name, fits);
+}
+
+bool is_included(const table_rules& rules, const table_name& name) {
     const auto text = name.text();
     const auto matches_text = [&](const std::string& pattern) { return matches(pattern, text); };
     return std::ranges::any_of(rules.include, matches_text) && std::ranges::none_of(rules.exclude, matches_text);

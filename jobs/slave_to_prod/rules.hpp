@@ -41,7 +41,15 @@ struct table_rule {
     std::optional<bool> empty_source_stops{};
 };
 
+/// Tables that need not change together with the others: they have a job of their own.
+struct table_group {
+    std::string name;
+    std::vector<std::string> tables; ///< patterns over `schema.table`
+};
+
 struct table_rules {
+    std::vector<table_group> groups{};
+    std::string group{};                   ///< whose tables are meant; empty: those that are in none
     std::vector<std::string> include{"*"}; ///< patterns over `schema.table`; `*` stands for any run of characters
     std::vector<std::string> exclude{};
     std::vector<table_rule> tables{}; ///< of those that match a table the later ones go before the earlier
@@ -65,8 +73,20 @@ struct table_settings {
 /// Whether rows of any table may be deleted.
 [[nodiscard]] bool may_delete(const table_rules&);
 
-/// Whether include and exclude let a table be synced.
+/// Whether include and exclude let a table be synced, by whatever group.
+[[nodiscard]] bool is_included(const table_rules&, const table_name&);
+
+/// The groups that name a table; more than one is a mistake.
+[[nodiscard]] std::vector<std::string> groups_of(const table_rules&, const table_name&);
+
+/// Whether the rules mean this table: it is included, and in the group whose tables are meant.
 [[nodiscard]] bool is_selected(const table_rules&, const table_name&);
+
+/// The job that syncs a group: `slave-to-prod-logs`. The tables that are in none belong to `slave-to-prod`.
+[[nodiscard]] std::string job_of_group(std::string_view group);
+
+/// Whether it can be part of a job's name: a small letter, then small letters, digits and hyphens, 32 at most.
+[[nodiscard]] bool is_group_name(std::string_view);
 
 /// `*` stands for any run of characters, everything else for itself.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view name);

@@ -15,18 +15,35 @@ std::string begin_reading_by_place(const server_limits& limits, const std::strin
     return begin_reading(limits, snapshot) + "; SET LOCAL enable_seqscan = off";
 }
 
+slave_sessions connect_slave(
+    const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, bool with_rows) {
+    slave_sessions sessions{.words = {slave, "slave", run.stop, patience(limits)}, .rows = {}};
+    if (with_rows) sessions.rows.emplace(slave, "slave", run.stop, patience(limits));
+    return sessions;
+}
+
+production_sessions connect_production(
+    const postgres::address& production, const server_limits& limits, const jobs::run_context& run, bool with_keys) {
+    production_sessions sessions{.words = {production, "production", run.stop, patience(limits)}, .keys = {}};
+    if (with_keys) sessions.keys.emplace(production, "production", run.stop, patience(limits));
+    return sessions;
+}
+
+std::string export_snapshot(postgres::session& session) {
+    return session.query("SELECT pg_export_snapshot()", opening).at(0).at(0).value_or("");
+}
+
 } // namespace
 
 slave_side open_slave(
-    const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, jobs::report& report) {
+    const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, bool with_rows,
+    jobs::report& report) {
     return postgres::named("slave", "reading the catalog", [&] {
         // All connections come first: none has to be made while a snapshot is held.
-        slave_sessions sessions{
-            .words = {slave, "slave", run.stop, patience(limits)},
-            .rows = {slave, "slave", run.stop, patience(limits)}};
+        auto sessions = connect_slave(slave, limits, run, with_rows);
         auto connection = postgres::connect(slave, "slave");
         sessions.words.execute(begin_reading(limits, ""), opening);
-        const auto snapshot = sessions.words.query("SELECT pg_export_snapshot()", opening).at(0).at(0).value();
+        const auto snapshot = export_snapshot(sessions.words);
         catalog tables;
         try {
             pqxx::work reader{connection};
@@ -35,19 +52,28 @@ slave_side open_slave(
                 postgres::quote_literal(snapshot) + "; " + set_limits(limits));
             tables = read_catalog(reader);
             report.source = jobs::source_report{.standby = tables.in_recovery, .replay_age = tables.replay_age};
-            sessions.rows.execute(begin_reading_by_place(limits, snapshot), opening);
+            if (sessions.rows) sessions.rows->execute(begin_reading_by_place(limits, snapshot), opening);
         } catch (const std::exception&) {
             // Nothing can be borrowed from an owner who has lost it: then that is the error.
             sessions.words.execute("SELECT", opening);
             throw;
         }
-        return slave_side{std::move(tables), std::move(sessions)};
+        return slave_side{std::move(tables), std::move(sessions), snapshot};
     });
+}
+
+slave_sessions borrow_slave(
+    const postgres::address& slave, const server_limits& limits, const jobs::run_context& run,
+    const std::string& snapshot, bool with_rows) {
+    auto sessions = connect_slave(slave, limits, run, with_rows);
+    sessions.words.execute(begin_reading(limits, snapshot), opening);
+    if (sessions.rows) sessions.rows->execute(begin_reading_by_place(limits, snapshot), opening);
+    return sessions;
 }
 
 void close_snapshot(slave_sessions& slave) {
     slave.words.execute("COMMIT", "closing the snapshot");
-    let_go(slave.rows);
+    if (slave.rows) let_go(*slave.rows);
 }
 
 void let_go(postgres::session& session) noexcept {
@@ -66,15 +92,21 @@ catalog read_production(const postgres::address& production, const server_limits
     });
 }
 
-production_sessions open_production(
+opened_production open_production(
     const postgres::address& production, const server_limits& limits, const jobs::run_context& run, bool with_keys) {
-    const auto open = [&] { return postgres::session{production, "production", run.stop, patience(limits)}; };
-    production_sessions sessions{.words = open(), .keys = {}};
+    auto sessions = connect_production(production, limits, run, with_keys);
     sessions.words.execute(begin_reading(limits, ""), opening);
-    if (!with_keys) return sessions;
-    const auto snapshot = sessions.words.query("SELECT pg_export_snapshot()", opening).at(0).at(0).value_or("");
-    sessions.keys.emplace(open());
-    sessions.keys->execute(begin_reading_by_place(limits, snapshot), opening);
+    const auto snapshot = export_snapshot(sessions.words);
+    if (sessions.keys) sessions.keys->execute(begin_reading_by_place(limits, snapshot), opening);
+    return {std::move(sessions), snapshot};
+}
+
+production_sessions borrow_production(
+    const postgres::address& production, const server_limits& limits, const jobs::run_context& run,
+    const std::string& snapshot, bool with_keys) {
+    auto sessions = connect_production(production, limits, run, with_keys);
+    sessions.words.execute(begin_reading(limits, snapshot), opening);
+    if (sessions.keys) sessions.keys->execute(begin_reading_by_place(limits, snapshot), opening);
     return sessions;
 }
 

@@ -18,19 +18,27 @@ namespace tidesync::slave_to_prod {
 /// it clears away rows that a borrower should still see, who is not told. So what was read counts only when the owner
 /// is there at the end: see `close_snapshot`.
 struct slave_sessions {
-    postgres::session words; ///< is asked what the rows are like
-    postgres::session rows;  ///< is asked for rows, also by their places
+    postgres::session words;               ///< is asked what the rows are like
+    std::optional<postgres::session> rows; ///< is asked for rows, also by their places, where any are to be moved
 };
 
 struct slave_side {
     catalog tables; ///< of the same snapshot
     slave_sessions sessions;
+    std::string snapshot; ///< for sessions that borrow it
 };
 
+/// Takes a snapshot.
 /// @param report  is told what the slave is as soon as that is known
 /// @throws postgres::error
-[[nodiscard]] slave_side
-open_slave(const postgres::address&, const server_limits&, const jobs::run_context&, jobs::report& report);
+[[nodiscard]] slave_side open_slave(
+    const postgres::address&, const server_limits&, const jobs::run_context&, bool with_rows, jobs::report& report);
+
+/// More sessions inside a snapshot that others have taken.
+/// @throws postgres::error
+[[nodiscard]] slave_sessions borrow_slave(
+    const postgres::address&, const server_limits&, const jobs::run_context&, const std::string& snapshot,
+    bool with_rows);
 
 /// To be called after all was read, and before any of it is made use of for good: lets the snapshot go, having made
 /// sure that it was there until now.
@@ -49,8 +57,20 @@ struct production_sessions {
     std::optional<postgres::session> keys; ///< is asked for keys by their places, where rows may be deleted
 };
 
+struct opened_production {
+    production_sessions sessions;
+    std::string snapshot; ///< for sessions that borrow it
+};
+
+/// Takes a snapshot.
 /// @throws postgres::error
-[[nodiscard]] production_sessions
+[[nodiscard]] opened_production
 open_production(const postgres::address&, const server_limits&, const jobs::run_context&, bool with_keys);
+
+/// More sessions inside a snapshot that others have taken.
+/// @throws postgres::error
+[[nodiscard]] production_sessions borrow_production(
+    const postgres::address&, const server_limits&, const jobs::run_context&, const std::string& snapshot,
+    bool with_keys);
 
 } // namespace tidesync::slave_to_prod

@@ -6,6 +6,7 @@
 #include "jobs/slave_to_prod/landing.hpp"
 #include "jobs/slave_to_prod/pause.hpp"
 #include "jobs/slave_to_prod/prepare.hpp"
+#include "jobs/slave_to_prod/readers.hpp"
 #include "jobs/slave_to_prod/review.hpp"
 #include "jobs/slave_to_prod/sides.hpp"
 #include "jobs/slave_to_prod/stage.hpp"
@@ -67,12 +68,13 @@ plan plan_or_refuse(
     return plan;
 }
 
-jobs::outcome refusal(const plan_refused& refused) {
+jobs::outcome refusal(const plan_refused& refused, const std::string& job) {
     const auto text = refused.problems.size() == 1
                           ? refused.problems.front()
                           : fmt::format("{} problems: {}", refused.problems.size(), fmt::join(refused.problems, "; "));
     return jobs::give_up{
-        {failure_code::plan_refused, text, "nothing was changed; `tidesync check slave-to-prod` repeats the test"}};
+        {failure_code::plan_refused, text,
+         fmt::format("nothing was changed; `tidesync check {}` repeats the test", job)}};
 }
 
 /// After a COMMIT whose answer was lost. Do not guess: the receipt is part of the same transaction.
@@ -123,7 +125,7 @@ jobs::result guarded(const jobs::run_context& run, Body&& body) {
     try {
         body(result.what);
     } catch (const plan_refused& refused) {
-        result.how = refusal(refused);
+        result.how = refusal(refused, run.job);
     } catch (const refused_to_apply& refused) {
         result.how = refused.how;
     } catch (const snapshots_lost& lost) {
@@ -193,27 +195,27 @@ void slave_to_prod::apply_snapshot(const jobs::run_context& run, jobs::report& r
     phases.enter("plan");
     // Production first: the snapshot of the slave is not to grow old meanwhile.
     const auto live_tables = read_production(settings_.production, settings_.limits);
-    const bool deletes = may_delete(settings_.rules);
-    std::optional production{open_production(settings_.production, settings_.limits, run, deletes)};
-    auto slave = open_slave(settings_.slave, settings_.limits, run, report);
-    const auto plan = plan_or_refuse(slave.tables, live_tables, settings_, plan_for::writing, report);
+    const auto purpose = may_delete(settings_.rules) ? readers::purpose::deleting : readers::purpose::moving;
+    readers readers{settings_.slave, settings_.production, settings_.limits, purpose, run, report};
+    const auto plan = plan_or_refuse(readers.slave_tables(), live_tables, settings_, plan_for::writing, report);
     jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
 
     phases.enter("compare");
-    auto tables = survey(plan, slave.sessions, production->words, run, report);
+    readers.open_more(plan);
+    auto tables = survey(plan, readers, report);
 
     phases.enter("stage");
     staging_area staging{settings_.production, run, settings_.limits, report.warnings};
-    prepare(plan, tables, slave.sessions, *production, staging, run, report);
-    production.reset(); // nothing of production is held any more until it is written
+    prepare(plan, tables, readers, staging, report);
+    auto slave = readers.leave(); // nothing of production is held any more until it is written
     if (std::ranges::none_of(tables, [](const auto& table) { return table.how == strategy::load; }))
-        close_snapshot(slave.sessions);
+        close_snapshot(slave);
     staging.complete(plan, tables);
-    review(plan, tables, settings_.rules, find_last_receipt(settings_.production), run, report);
+    review(plan, tables, settings_.rules, find_last_receipt(settings_.production, run.job), run, report);
 
     phases.enter("apply");
     try {
-        apply(settings_.production, plan, tables, slave.sessions, settings_.limits, run, report);
+        apply(settings_.production, plan, tables, slave, settings_.limits, run, report);
     } catch (const postgres::error& e) {
         if (!e.in_doubt || !has_receipt(settings_.production, run.run_id)) throw;
     }
@@ -227,19 +229,13 @@ void slave_to_prod::compare_snapshot(const jobs::run_context& run, jobs::report&
     phase_clock phases{run, report};
     phases.enter("plan");
     const auto live_tables = read_production(settings_.production, settings_.limits);
-    auto production = open_production(settings_.production, settings_.limits, run, false).words;
-    auto slave = open_slave(settings_.slave, settings_.limits, run, report);
-    const auto plan = plan_or_refuse(slave.tables, live_tables, settings_, plan_for::comparing, report);
-    let_go(slave.sessions.rows); // nobody will ask for any
+    readers readers{settings_.slave, settings_.production, settings_.limits, readers::purpose::comparing, run, report};
+    const auto plan = plan_or_refuse(readers.slave_tables(), live_tables, settings_, plan_for::comparing, report);
 
     phases.enter("compare");
-    check_filters(plan, slave.sessions.words, production);
-    for (const auto& table : plan.tables) {
-        run.progress->rows(table.name.text(), 0, table.estimated_rows);
-        report.tables.push_back(compare(table, plan.portable_hashes, slave.sessions.words, production));
-        run.progress->rows(table.name.text(), report.tables.back().total, report.tables.back().total);
-    }
-    foresee(plan, settings_.rules, find_last_receipt(settings_.production), report);
+    readers.open_more(plan);
+    compare(plan, readers, report);
+    foresee(plan, settings_.rules, find_last_receipt(settings_.production, run.job), report);
 }
 
 } // namespace tidesync::slave_to_prod

@@ -5,7 +5,9 @@
 #include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/stores/postgres/address.hpp"
 
-#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace tidesync::slave_to_prod {
 
@@ -20,12 +22,12 @@ struct settings {
 /// Follow `sync` in the .cpp from top to bottom; docs/architecture.md tells the same in prose.
 class slave_to_prod final : public jobs::job {
 public:
-    static constexpr std::string_view job_name = "slave-to-prod";
-
+    /// @param settings  also say whose tables are meant, and so how the job is named: see job_of_group
     explicit slave_to_prod(settings settings)
-        : settings_{std::move(settings)} {}
+        : settings_{std::move(settings)}
+        , name_{job_of_group(settings_.rules.group)} {}
 
-    [[nodiscard]] std::string_view name() const override { return job_name; }
+    [[nodiscard]] std::string_view name() const override { return name_; }
     [[nodiscard]] jobs::result check(const jobs::run_context&) override;
     [[nodiscard]] jobs::result sync(const jobs::run_context&, jobs::sync_mode) override;
     [[nodiscard]] jobs::settlement settle(const jobs::run_context&) override;
@@ -37,6 +39,7 @@ private:
     void compare_snapshot(const jobs::run_context&, jobs::report&);
 
     settings settings_;
+    std::string name_;
 };
 
 } // namespace tidesync::slave_to_prod

@@ -31,120 +31,24 @@ staging_area::staging_area(
 }
 
 staging_area::~staging_area() {
-    writer_.reset(); // it may hold a table
     try {
         drop(made_, limits_);
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the next run drops what is left
     }
 }
 
-table_name staging_area::make_rows_table(const table_plan& table) { return make_table(table, create_staging); }
-
-table_name staging_area::make_gone_table(const table_plan& table) { return make_table(table, create_gone); }
-
-std::int64_t staging_area::bring_all(const table_plan& table, const table_name& into, postgres::session& slave) {
-    return copy(table, slave, copy_out(table), copy_in(table, into));
-}
-
-std::int64_t staging_area::bring_keys(const table_plan& table, const table_name& into, postgres::session& production) {
-    return copy(table, production, copy_keys(table), copy_gone_in(table, into));
-}
+stager staging_area::open(const jobs::run_context& run) { return {*this, run}; }
 
 void staging_area::complete(const plan& plan, std::vector<prepared_table>& tables) {
+    auto last_look = open(run_);
     for (std::size_t i = 0; i < tables.size(); ++i)
-        if (tables[i].how == strategy::rows || tables[i].how == strategy::whole) complete(plan.tables[i], tables[i]);
+        if (tables[i].how == strategy::rows || tables[i].how == strategy::whole)
+            last_look.complete(plan.tables[i], tables[i]);
 }
 
-void staging_area::complete(const table_plan& table, prepared_table& prepared) {
-    const auto activity = fmt::format("comparing the staged rows of {}", table.name.text());
-    writer().execute(
-        "BEGIN; " + set_limits(limits_) + pin_text_output() + "SET LOCAL search_path = pg_catalog; ANALYZE " +
-            prepared.staging.sql(),
-        activity);
-    if (!std::exchange(prepared.counted, true)) {
-        const auto counts = writer().query(count_changes(table, prepared.staging), activity).at(0);
-        prepared.missing = number_in(counts.at(0));
-        prepared.different = number_in(counts.at(1));
-    }
-    if (table.deletes != delete_policy::off) {
-        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
-        writer().execute(keep_staged(table, prepared.gone, prepared.staging), activity);
-        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
-        prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
-    }
-    writer().execute("COMMIT", activity);
-}
-
-staging_area::picker::picker(
-    staging_area& area, const table_plan& table, side where, postgres::session& from, table_name into)
-    : area_{area}
-    , table_{table}
-    , side_{where}
-    , from_{from}
-    , into_{std::move(into)} {}
-
-void staging_area::picker::want(const row_place& place) {
-    places_.push_back(place);
-    if (places_.size() >= batch_rows) fetch();
-}
-
-std::int64_t staging_area::picker::finish() {
-    fetch();
-    return bytes_;
-}
-
-void staging_area::picker::fetch() {
-    std::ranges::sort(places_); // by partition, then as they lie
-    for (auto first = places_.begin(); first != places_.end();) {
-        const auto last =
-            std::find_if(first, places_.end(), [&](const row_place& place) { return place.table != first->table; });
-        fetch_from(partition_name(first->table), {first, last});
-        first = last;
-    }
-    places_.clear();
-}
-
-void staging_area::picker::fetch_from(const std::string& partition, std::span<const row_place> places) {
-    bytes_ += side_ == side::slave
-                  ? area_.copy(table_, from_, copy_out_at(table_, partition, places), copy_in(table_, into_))
-                  : area_.copy(table_, from_, copy_keys_at(table_, partition, places), copy_gone_in(table_, into_));
-}
-
-const std::string& staging_area::picker::partition_name(std::uint32_t oid) {
-    auto& name = partitions_[oid];
-    if (oid != 0 && name.empty())
-        name = from_.query("SELECT $1::oid::regclass::text", "naming a partition", {std::to_string(oid)})
-                   .at(0)
-                   .at(0)
-                   .value_or("");
-    return name;
-}
-
-postgres::session& staging_area::writer() {
-    if (!writer_) writer_.emplace(production_, production_side, run_.stop, patience(limits_));
-    return *writer_;
-}
-
-table_name
-staging_area::make_table(const table_plan& table, std::string (*create)(const table_plan&, const table_name&)) {
-    auto staging = staging_name(run_.lease_token, made_.size());
-    writer().execute(
-        "BEGIN; " + set_limits(limits_) + create(table, staging) + "; COMMIT",
-        fmt::format("making a staging table for {}", table.name.text()));
-    made_.push_back(staging);
-    return staging;
-}
-
-std::int64_t staging_area::copy(
-    const table_plan& table, postgres::session& from, const std::string& copy_out, const std::string& copy_in) {
-    const auto name = table.name.text();
-    const auto staging = fmt::format("staging {}", name);
-    writer().execute("BEGIN; " + set_limits(limits_) + pin_text_output(), staging);
-    const auto moved = from.relay(
-        {.out = copy_out, .in = copy_in, .reading = fmt::format("reading {}", name), .writing = staging}, writer(),
-        [&](const auto& so_far) { run_.progress->rows(name, so_far.rows, table.estimated_rows); });
-    writer().execute("COMMIT", staging);
-    return moved.bytes;
+table_name staging_area::next_name() {
+    const std::scoped_lock lock{mutex_};
+    return made_.emplace_back(staging_name(run_.job, run_.lease_token, made_.size()));
 }
 
 void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
@@ -153,7 +57,7 @@ void staging_area::drop_left_overs(std::vector<std::string>& warnings) {
         pqxx::work transaction{connection};
         std::vector<table_name> found;
         for (const auto& row :
-             postgres::query(transaction, sql::find_old_staging.text, std::string{staging_prefix}, run_.lease_token))
+             postgres::query(transaction, sql::find_old_staging.text, staging_prefix(run_.job), run_.lease_token))
             found.push_back({"tidesync_staging", row["relname"].as<std::string>()});
         return found;
     });
@@ -178,6 +82,117 @@ void staging_area::drop(const std::vector<table_name>& tables, const server_limi
         transaction.exec(set_limits(limits) + "DROP TABLE IF EXISTS " + table.sql());
         transaction.commit();
     }
+}
+
+stager::stager(staging_area& area, const jobs::run_context& run)
+    : area_{area}
+    , run_{run} {}
+
+table_name stager::make_rows_table(const table_plan& table) { return make_table(table, create_staging); }
+
+table_name stager::make_gone_table(const table_plan& table) { return make_table(table, create_gone); }
+
+std::int64_t
+stager::bring_all(const table_plan& table, const table_name& into, postgres::session& slave, std::int64_t rows) {
+    const auto name = table.name.text();
+    return copy(table, slave, copy_out(table), copy_in(table, into), [&](const auto& so_far) {
+        run_.progress->rows(name, so_far.rows, rows);
+    });
+}
+
+std::int64_t stager::bring_keys(const table_plan& table, const table_name& into, postgres::session& production) {
+    return copy(table, production, copy_keys(table), copy_gone_in(table, into), {});
+}
+
+void stager::complete(const table_plan& table, prepared_table& prepared) {
+    const auto activity = fmt::format("comparing the staged rows of {}", table.name.text());
+    writer().execute(
+        "BEGIN; " + set_limits(area_.limits_) + pin_text_output() + "SET LOCAL search_path = pg_catalog; ANALYZE " +
+            prepared.staging.sql(),
+        activity);
+    if (!std::exchange(prepared.counted, true)) {
+        const auto counts = writer().query(count_changes(table, prepared.staging), activity).at(0);
+        prepared.missing = number_in(counts.at(0));
+        prepared.different = number_in(counts.at(1));
+    }
+    if (table.deletes != delete_policy::off) {
+        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
+        writer().execute(keep_staged(table, prepared.gone, prepared.staging), activity);
+        writer().execute("ANALYZE " + prepared.gone.sql(), activity);
+        prepared.gone_keys = ask_fingerprint(writer(), fingerprint_gone(table, prepared.gone), activity);
+    }
+    writer().execute("COMMIT", activity);
+}
+
+stager::picker::picker(stager& stager, const table_plan& table, side where, postgres::session& from, table_name into)
+    : stager_{stager}
+    , table_{table}
+    , side_{where}
+    , from_{from}
+    , into_{std::move(into)} {}
+
+void stager::picker::want(const row_place& place) {
+    places_.push_back(place);
+    if (places_.size() >= batch_rows) fetch();
+}
+
+std::int64_t stager::picker::finish() {
+    fetch();
+    return bytes_;
+}
+
+void stager::picker::fetch() {
+    std::ranges::sort(places_); // by partition, then as they lie
+    for (auto first = places_.begin(); first != places_.end();) {
+        const auto last =
+            std::find_if(first, places_.end(), [&](const row_place& place) { return place.table != first->table; });
+        fetch_from(partition_name(first->table), {first, last});
+        first = last;
+    }
+    places_.clear();
+}
+
+void stager::picker::fetch_from(const std::string& partition, std::span<const row_place> places) {
+    bytes_ +=
+        side_ == side::slave
+            ? stager_.copy(table_, from_, copy_out_at(table_, partition, places), copy_in(table_, into_), {})
+            : stager_.copy(table_, from_, copy_keys_at(table_, partition, places), copy_gone_in(table_, into_), {});
+}
+
+const std::string& stager::picker::partition_name(std::uint32_t oid) {
+    auto& name = partitions_[oid];
+    if (oid != 0 && name.empty())
+        name = from_.query("SELECT $1::oid::regclass::text", "naming a partition", {std::to_string(oid)})
+                   .at(0)
+                   .at(0)
+                   .value_or("");
+    return name;
+}
+
+postgres::session& stager::writer() {
+    if (!writer_) writer_.emplace(area_.production_, production_side, run_.stop, patience(area_.limits_));
+    return *writer_;
+}
+
+table_name stager::make_table(const table_plan& table, std::string (*create)(const table_plan&, const table_name&)) {
+    auto staging = area_.next_name();
+    writer().execute(
+        "BEGIN; " + set_limits(area_.limits_) + create(table, staging) + "; COMMIT",
+        fmt::format("making a staging table for {}", table.name.text()));
+    return staging;
+}
+
+std::int64_t stager::copy(
+    const table_plan& table, postgres::session& from, const std::string& copy_out, const std::string& copy_in,
+    const postgres::session::on_progress& tell) {
+    const auto name = table.name.text();
+    const auto staging = fmt::format("staging {}", name);
+    writer().execute("BEGIN; " + set_limits(area_.limits_) + pin_text_output(), staging);
+    const auto moved = from.relay(
+        {.out = copy_out, .in = copy_in, .reading = fmt::format("reading {}", name), .writing = staging}, writer(),
+        tell);
+    writer().execute("COMMIT", staging);
+    return moved.bytes;
 }
 
 } // namespace tidesync::slave_to_prod

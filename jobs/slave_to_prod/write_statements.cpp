@@ -82,8 +82,14 @@ std::string same_key(const table_plan& table) {
     return fmt::format("{}", fmt::join(terms, " AND "));
 }
 
-table_name staging_name(std::int64_t lease_token, std::size_t n) {
-    return {"tidesync_staging", fmt::format("{}{}_{}", staging_prefix, lease_token, n)};
+table_name staging_name(std::string_view job, std::int64_t lease_token, std::size_t n) {
+    return {"tidesync_staging", fmt::format("{}{}_{}", staging_prefix(job), lease_token, n)};
+}
+
+std::string staging_prefix(std::string_view job) {
+    std::string prefix{job};
+    std::ranges::replace_if(prefix, [](char c) { return c == '-' || c == '.'; }, '_');
+    return prefix + "_";
 }
 
 std::string create_staging(const table_plan& table, const table_name& staging) {

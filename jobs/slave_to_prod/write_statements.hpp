@@ -12,8 +12,10 @@
 namespace tidesync::slave_to_prod {
 
 /// The name of a staging table: `<job>_<token>_<n>` in schema tidesync_staging.
-[[nodiscard]] table_name staging_name(std::int64_t lease_token, std::size_t n);
-inline constexpr std::string_view staging_prefix = "slave_to_prod_";
+[[nodiscard]] table_name staging_name(std::string_view job, std::int64_t lease_token, std::size_t n);
+
+/// What the names of a job's staging tables begin with, before its token: `slave_to_prod_`.
+[[nodiscard]] std::string staging_prefix(std::string_view job);
 
 /// Whether a live row, under the alias t, answers to a staged key, under the alias s.
 [[nodiscard]] std::string same_key(const table_plan&);

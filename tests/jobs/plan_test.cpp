@@ -165,6 +165,48 @@ TEST_CASE("only the foreign keys inside a circle have to be deferrable", "[jobs]
                         "(rigid on public.b), or exclude a table");
 }
 
+TEST_CASE("a table belongs to one group, with all that it refers to", "[jobs][plan][groups]") {
+    servers s;
+    for (const auto* name : {"customer", "item", "log", "log_line"}) s.add(name);
+    s.refer("log_line", "log");
+    s.rules.groups = {{.name = "logs", .tables = {"public.log*"}}, {.name = "items", .tables = {"public.item"}}};
+    const auto names = [&](const std::string& group) {
+        s.rules.group = group;
+        std::string text;
+        for (const auto& table : s.make().tables) text += table.name.text().substr(7) + " ";
+        return text;
+    };
+    CHECK(s.problems() == none);
+    CHECK(names("") == "customer ");
+    CHECK(names("logs") == "log log_line ");
+    CHECK(names("items") == "item ");
+
+    s.refer("log", "item");
+    for (const auto* group : {"logs", "items"}) {
+        s.rules.group = group;
+        CHECK(
+            s.problems() == "groups in tidesync.yaml: table public.log is in group logs and refers to public.item, "
+                            "which is in group items: put both into one group, as they change together");
+    }
+    s.rules.group = "";
+    CHECK(s.problems() == none); // which is no business of the others
+    s.rules.exclude = {"public.item"};
+    s.rules.group = "logs";
+    CHECK(s.problems() == none);
+    s.rules.exclude = {};
+    s.production.foreign_keys.pop_back();
+    s.refer("log", "customer");
+    CHECK_THAT(s.problems(), tidesync::tests::containing("refers to public.customer, which is in no group"));
+    s.production.foreign_keys.pop_back();
+
+    s.rules.groups[1].tables = {"public.item", "public.log"};
+    CHECK_THAT(
+        s.problems(),
+        tidesync::tests::containing("table public.log is in several, logs, items: let one of them name it"));
+    s.rules.groups[1].tables = {"public.nothing*"};
+    CHECK_THAT(s.problems(), tidesync::tests::containing("public.nothing* of items is no table that both sides have"));
+}
+
 TEST_CASE("a key is the primary one, else a unique one, else the rules'", "[jobs][plan]") {
     servers s;
     s.add("t");

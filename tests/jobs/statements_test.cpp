@@ -148,7 +148,7 @@ TEST_CASE("all that is set is set for the transaction only", "[jobs][statements]
 }
 
 TEST_CASE("staging tables are named by job, token and place", "[jobs][statements]") {
-    CHECK(staging_name(7, 0).text() == "tidesync_staging.slave_to_prod_7_0");
+    CHECK(staging_name("slave-to-prod", 7, 0).text() == "tidesync_staging.slave_to_prod_7_0");
     CHECK(
         create_staging(example(), staging) ==
         R"(CREATE UNLOGGED TABLE "tidesync_staging"."slave_to_prod_7_0" WITH (autovacuum_enabled = off) AS )"

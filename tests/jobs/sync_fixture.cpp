@@ -69,6 +69,7 @@ slave_to_prod::slave_to_prod sync_fixture::job() const {
 
 jobs::run_context sync_fixture::next_run() {
     return {
+        .job = slave_to_prod::job_of_group(rules.group),
         .run_id = both.slave.value("SELECT gen_random_uuid()"),
         .lease_token = ++lease_token_,
         .stop = stop.get_token(),

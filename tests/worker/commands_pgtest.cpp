@@ -1,5 +1,6 @@
 #include "tests/catch.hpp"
 #include "tests/support/serving.hpp"
+#include "tests/worker/environment.hpp"
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -187,6 +188,48 @@ TEST_CASE("run brings production in step and prints one document", "[worker][com
     const auto text = run_tidesync({"run", "slave-to-prod"}, f.environment);
     CHECK(text.status == 0);
     CHECK(contains(text.out, "public.item"));
+}
+
+TEST_CASE("a group of tables is a job of its own, for every way to start it", "[worker][commands][groups]") {
+    const fixture f;
+    f.databases.run_on_both("CREATE TABLE log (id int PRIMARY KEY, text text)");
+    f.databases.slave.run("INSERT INTO log VALUES (1, 'x')");
+    const temporary_file job_file{
+        "jobs: {slave-to-prod: {groups: {logs: {tables: [public.log], slot_every_s: 3600}}}}\n"};
+    auto environment = f.environment;
+    environment["TIDESYNC_CONFIG"] = job_file.path;
+
+    const auto checked = only_document(run_tidesync({"check", "slave-to-prod-logs", "--json"}, environment));
+    REQUIRE(checked.at("tables").size() == 1);
+    CHECK(checked.at("tables").at(0).at("name") == "public.log");
+    const auto run = only_document(run_tidesync({"run", "slave-to-prod-logs", "--json"}, environment));
+    CHECK(run.at("statistics").at("inserted") == 1);
+    CHECK(f.databases.production.value("SELECT count(*) FROM item") == "0");
+    CHECK(contains(run_tidesync({"ensure", "slave-to-prod-logs"}, environment).err, "is served by run"));
+    const auto other = run_tidesync({"ensure", "slave-to-prod", "--wait"}, environment);
+    CHECK(other.status == 0);
+    CHECK(contains(other.err, "made run"));
+    CHECK(f.databases.production.value("SELECT count(*) FROM item") == "10");
+    CHECK(run_tidesync({"pause", "slave-to-prod-logs", "--reason", "quiet"}, environment).status == 0);
+    CHECK(contains(run_tidesync({"ensure", "slave-to-prod-logs"}, environment).err, "paused"));
+    CHECK(run_tidesync({"resume", "slave-to-prod-logs"}, environment).status == 0);
+
+    const auto unknown = run_tidesync({"run", "slave-to-prod-log"}, environment);
+    CHECK(unknown.status == 64);
+    CHECK(contains(unknown.err, "there is no job slave-to-prod-log"));
+    CHECK(contains(unknown.err, "the jobs are: slave-to-prod, slave-to-prod-logs"));
+
+    const serving worker{environment};
+    const auto started = worker.as_person("POST", "/api/jobs/slave-to-prod-logs/runs");
+    CHECK(started.status == 200);
+    CHECK(nlohmann::json::parse(started.body).at("statistics").at("total_records") == 1);
+    const serving::message message{
+        .url = std::string{public_url} + "/api/jobs/slave-to-prod-logs/runs",
+        .route = "/api/jobs/slave-to-prod-logs/runs"};
+    CHECK(worker.deliver(message).status == 200);
+    CHECK(contains(worker.as_person("GET", "/metrics").body, R"(job_name="slave-to-prod-logs")"));
+    CHECK(worker.as_person("POST", "/api/jobs/slave-to-prod-log/runs").status == 404);
+    CHECK(nlohmann::json::parse(worker.as_person("GET", "/api/jobs").body).at("jobs").size() == 2);
 }
 
 TEST_CASE("check tells by its exit code whether both sides agree", "[worker][commands]") {

@@ -246,7 +246,7 @@ TEST_CASE("doctor sees limits of roles and databases", "[worker][doctor]") {
     CHECK(found.status == 1);
     CHECK_THAT(found.find("default_transaction_read_only"), containing("problem") && containing(name));
     CHECK_THAT(found.find("statement_timeout is 120000 ms"), containing("note"));
-    CHECK_THAT(found.find("the role allows"), containing("warning") && containing("CONNECTION LIMIT 36"));
+    CHECK_THAT(found.find("the role allows"), containing("warning") && containing("CONNECTION LIMIT 76"));
 }
 
 TEST_CASE("a schema that is missing, old or new is told", "[worker][doctor]") {

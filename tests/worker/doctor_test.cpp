@@ -179,13 +179,16 @@ TEST_CASE("a time limit that a run cannot lift is a problem, one that it overrid
 
 TEST_CASE("too few connections are told, with who limits them", "[worker][doctor]") {
     auto production = healthy(false, true, true);
-    CHECK(connections_of_a_worker(production) == 18);
-    CHECK(connections_of_a_worker(healthy(true, false, false)) == 8);
-    production.server->connections_left = 17;
-    CHECK_THAT(with(judge_server(production, {}), "the server allows 17 more").remedy, containing("max_connections"));
+    CHECK(connections_of_a_worker(production, {}) == 4 * 7 + 10);
+    CHECK(connections_of_a_worker(healthy(true, false, false), {}) == 4 * 5);
+    settings one_reader;
+    one_reader.limits.readers = 1;
+    CHECK(connections_of_a_worker(healthy(true, false, false), one_reader) == 4 * 3);
+    production.server->connections_left = 37;
+    CHECK_THAT(with(judge_server(production, {}), "the server allows 37 more").remedy, containing("max_connections"));
     production.server->connections_left = 90;
     production.server->role_connections_left = -1;
-    CHECK_THAT(with(judge_server(production, {}), "the role allows 0 more").remedy, containing("CONNECTION LIMIT 36"));
+    CHECK_THAT(with(judge_server(production, {}), "the role allows 0 more").remedy, containing("CONNECTION LIMIT 76"));
 }
 
 TEST_CASE("a pooler means something else for each database", "[worker][doctor]") {
@@ -193,15 +196,15 @@ TEST_CASE("a pooler means something else for each database", "[worker][doctor]")
     const auto production = healthy(false, true, false);
     const auto store = healthy(false, false, true);
     for (const auto& one : {slave, production, store}) {
-        CHECK(judge_pooler(one, pooler::none).how == state::ok);
-        CHECK(judge_pooler(one, pooler::session).how == state::ok);
-        CHECK(judge_pooler(one, pooler::statement).how == state::problem);
+        CHECK(judge_pooler(one, pooler::none, {}).how == state::ok);
+        CHECK(judge_pooler(one, pooler::session, {}).how == state::ok);
+        CHECK(judge_pooler(one, pooler::statement, {}).how == state::problem);
     }
-    CHECK(judge_pooler(store, pooler::transaction).how == state::ok);
-    CHECK(judge_pooler(production, pooler::transaction).how == state::note);
-    CHECK(judge_pooler(slave, pooler::transaction).how == state::note);
+    CHECK(judge_pooler(store, pooler::transaction, {}).how == state::ok);
+    CHECK(judge_pooler(production, pooler::transaction, {}).how == state::note);
+    CHECK(judge_pooler(slave, pooler::transaction, {}).how == state::note);
     slave.snapshot_problem = "no answer";
-    CHECK(judge_pooler(slave, pooler::transaction).how == state::problem);
+    CHECK(judge_pooler(slave, pooler::transaction, {}).how == state::problem);
 }
 
 TEST_CASE("a role that lacks something is a problem, one that may too much a warning", "[worker][doctor]") {
@@ -282,26 +285,28 @@ TEST_CASE("dead runs, and runs that no worker takes, are told", "[worker][doctor
 TEST_CASE("the schedule is missing, paused, elsewhere, short or fine", "[worker][doctor]") {
     const std::chrono::sys_seconds now{1'790'000'000s};
     settings config;
-    CHECK(states(judge_schedule({}, config, now)) == "warning");
+    const auto job = config.jobs.front();
+    CHECK(states(judge_schedule(job, {}, config, now)) == "warning");
     qstash::schedule found;
     found.schedule_id = "tidesync-slave-to-prod";
     found.cron = "0 */6 * * *";
     found.destination = "https://sync.example.com/api/background/sync/slave-to-prod";
     found.method = "POST";
-    CHECK(states(judge_schedule(found, config, now)) == "ok note ok");
+    CHECK(states(judge_schedule(job, found, config, now)) == "ok note ok");
     found.last_states = {{"msg_1", "SUCCESS"}};
-    CHECK(states(judge_schedule(found, config, now)) == "ok ok ok");
+    CHECK(states(judge_schedule(job, found, config, now)) == "ok ok ok");
     found.last_states = {{"msg_1", "FAIL"}};
-    CHECK(states(judge_schedule(found, config, now)) == "ok warning ok");
+    CHECK(states(judge_schedule(job, found, config, now)) == "ok warning ok");
     found.last_states = {{"msg_1", "SUCCESS"}};
     found.timeout = 20s;
-    CHECK(with(judge_schedule(found, config, now), "QStash waits 20 s").how == state::problem);
+    CHECK(with(judge_schedule(job, found, config, now), "QStash waits 20 s").how == state::problem);
     found.paused = true;
-    CHECK_THAT(with(judge_schedule(found, config, now), "is paused").remedy, containing("tidesync schedule resume"));
+    CHECK_THAT(
+        with(judge_schedule(job, found, config, now), "is paused").remedy, containing("tidesync schedule resume"));
     config.public_url = "https://other.example.com";
-    CHECK(with(judge_schedule(found, config, now), "not under TIDESYNC_PUBLIC_URL").how == state::warning);
+    CHECK(with(judge_schedule(job, found, config, now), "not under TIDESYNC_PUBLIC_URL").how == state::warning);
     config.public_url = "https://sync.example.com";
-    CHECK(with(judge_schedule(found, config, now), "not as this worker needs it").how == state::problem);
+    CHECK(with(judge_schedule(job, found, config, now), "not as this worker needs it").how == state::problem);
     CHECK(judge_dead_letters(0).how == state::ok);
     CHECK(judge_dead_letters(1).how == state::warning);
 }

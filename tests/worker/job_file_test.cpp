@@ -1,5 +1,6 @@
 #include "tests/catch.hpp"
 #include "tests/worker/environment.hpp"
+#include "worker/job_list.hpp"
 #include "worker/settings.hpp"
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ jobs:
     exclude: ["public.audit_*"]
     on_drift: fail
     statement_timeout_s: 60
+    readers: 5
     grace_s: 900
     tables:
       public.*: {skip_columns: [note], where: "tenant > 0"}
@@ -49,13 +51,43 @@ jobs:
     CHECK_FALSE(settled.guards.empty_source_stops);
     CHECK(loaded.values.rules.source_age_max == 60s);
     CHECK(loaded.values.limits.statement == 60s);
-    CHECK(loaded.values.job.grace == 900s);
+    CHECK(loaded.values.limits.readers == 5);
+    CHECK(loaded.values.jobs.front().grace == 900s);
 }
 
 TEST_CASE("an empty job file means the defaults", "[worker][settings]") {
     CHECK(with_job_file("").problems.empty());
     CHECK(with_job_file("jobs:\n").problems.empty());
     CHECK(with_job_file("jobs:\n  slave-to-prod:\n").problems.empty());
+}
+
+TEST_CASE("a group has from the job what it does not say, wherever that stands", "[worker][settings]") {
+    const auto loaded = with_job_file(R"(
+jobs:
+  slave-to-prod:
+    groups:
+      logs: {tables: ["public.log_*"], slot_every_s: 3600}
+      items-2: {tables: [public.item], overlap: queue_one, grace_s: 60}
+    grace_s: 900
+    slot_every_s: 7200
+)");
+    REQUIRE(loaded.problems.empty());
+    const auto& values = loaded.values;
+    CHECK(
+        job_names(values) == std::vector<std::string>{"slave-to-prod", "slave-to-prod-logs", "slave-to-prod-items-2"});
+    const auto& logs = *find_job(values, "slave-to-prod-logs");
+    CHECK(logs.slot_every == 3600s);
+    CHECK(logs.grace == 900s);
+    CHECK(logs.overlap == overlap::forbid);
+    const auto& items = *find_job(values, "slave-to-prod-items-2");
+    CHECK(items.slot_every == 7200s);
+    CHECK(items.grace == 60s);
+    CHECK(items.overlap == overlap::queue_one);
+    CHECK(find_job(values, "slave-to-prod-item") == nullptr);
+    CHECK(rules_of_job(values, "slave-to-prod-logs").group == "logs");
+    CHECK(rules_of_job(values, "slave-to-prod").group.empty());
+    CHECK(rules_of_job(values, "slave-to-prod").groups.size() == 2);
+    CHECK(make_job(values, "slave-to-prod-items-2").name() == "slave-to-prod-items-2");
 }
 
 TEST_CASE("what is wrong in the job file is named with its line", "[worker][settings]") {
@@ -77,6 +109,12 @@ TEST_CASE("what is wrong in the job file is named with its line", "[worker][sett
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {where: 'a; b'}}\n", "`;` cannot be in it"},
         {"jobs:\n  slave-to-prod:\n    guards: {changed_percent_max: 101}\n", "0 to 100"},
         {"jobs:\n  slave-to-prod:\n    tables: {public.t: {guards: {source_age_max_s: 1}}}\n", "guards has no key"},
+        {"jobs:\n  slave-to-prod:\n    groups: [a]\n", "expected names, each with tables:"},
+        {"jobs:\n  slave-to-prod:\n    groups: {Logs: {tables: [a.b]}}\n", "group `Logs`: expected a small letter"},
+        {"jobs:\n  slave-to-prod:\n    groups: {a_b: {tables: [a.b]}}\n", "group `a_b`: expected a small letter"},
+        {"jobs:\n  slave-to-prod:\n    groups: {a: {tables: []}}\n", "group a: tables: expected at least one"},
+        {"jobs:\n  slave-to-prod:\n    groups: {a: {slot_every_s: 60}}\n", "group a: tables: expected at least one"},
+        {"jobs:\n  slave-to-prod:\n    groups: {a: {tables: [a.b], slot_every_s: 1}}\n", "60 to 604800"},
         {"jobs: [a\n", "not YAML"}};
     for (const auto& wrong : cases) {
         const auto loaded = with_job_file(wrong.text);
@@ -102,6 +140,7 @@ TEST_CASE("the schema that editors read has the keys that are read, and no other
         {"jobs: {zz: 1}\n", schema.at("properties").at("jobs")},
         {"jobs: {slave-to-prod: {zz: 1}}\n", job},
         {"jobs: {slave-to-prod: {guards: {zz: 1}}}\n", job.at("properties").at("guards")},
+        {"jobs: {slave-to-prod: {groups: {a: {zz: 1}}}}\n", schema.at("$defs").at("group")},
         {"jobs: {slave-to-prod: {tables: {a.b: {zz: 1}}}}\n", table},
         {"jobs: {slave-to-prod: {tables: {a.b: {guards: {zz: 1}}}}}\n", table.at("properties").at("guards")}};
     for (const auto& [unknown, object] : levels) {
@@ -130,12 +169,13 @@ TEST_CASE("the schema that editors read has the bounds and defaults that hold", 
         return fmt::format("jobs: {{slave-to-prod: {{guards: {{{}: {{}}}}}}}}\n", name);
     };
     const bounded numbers[] = {
+        {of_job("readers"), job.at("readers"), defaults.limits.readers},
         {of_job("statement_timeout_s"), job.at("statement_timeout_s"), defaults.limits.statement.count()},
         {of_job("lock_timeout_s"), job.at("lock_timeout_s"), defaults.limits.lock.count()},
         {of_job("run_time_limit_s"), job.at("run_time_limit_s"), defaults.run_time_limit.count()},
         {of_job("deadline_s"), job.at("deadline_s"), defaults.run_deadline.count()},
-        {of_job("slot_every_s"), job.at("slot_every_s"), defaults.job.slot_every.count()},
-        {of_job("grace_s"), job.at("grace_s"), defaults.job.grace.count()},
+        {of_job("slot_every_s"), job.at("slot_every_s"), defaults.jobs.front().slot_every.count()},
+        {of_job("grace_s"), job.at("grace_s"), defaults.jobs.front().grace.count()},
         {of_guards("source_age_max_s"), guards.at("source_age_max_s"), defaults.rules.source_age_max.count()},
         {of_guards("changed_percent_max"), shares.at("changed_percent_max"), defaults.rules.guards.changed_percent_max},
         {of_guards("deleted_percent_max"), shares.at("deleted_percent_max"), defaults.rules.guards.deleted_percent_max},

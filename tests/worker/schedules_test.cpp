@@ -1,4 +1,5 @@
 #include "tests/catch.hpp"
+#include "worker/doctor_findings.hpp"
 #include "worker/schedule_actions.hpp"
 #include "worker/schedule_order.hpp"
 
@@ -11,16 +12,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<std::string> jobs{"slave-to-prod", "product-images"};
-
 settings configured() {
     settings values;
     values.public_url = "https://sync.example.com/tides";
+    values.jobs.push_back({.name = "slave-to-prod-logs"});
     return values;
 }
 
 qstash::schedule_request request_of(const schedule_order& order, const settings& config = configured()) {
-    const auto built = request_for(order, config, jobs);
+    const auto built = request_for(order, config);
     const auto* wrong = std::get_if<bad_order>(&built);
     INFO((wrong != nullptr ? wrong->message : std::string{}));
     REQUIRE(wrong == nullptr);
@@ -29,7 +29,7 @@ qstash::schedule_request request_of(const schedule_order& order, const settings&
 
 /// What is wrong and what to do, as one text; empty when nothing is wrong.
 std::string refusal_of(const schedule_order& order, const settings& config = configured()) {
-    const auto built = request_for(order, config, jobs);
+    const auto built = request_for(order, config);
     const auto* wrong = std::get_if<bad_order>(&built);
     return wrong == nullptr ? std::string{} : wrong->message + " | " + wrong->hint;
 }
@@ -74,7 +74,7 @@ TEST_CASE("a schedule without options calls the main job every six hours", "[wor
 
 TEST_CASE("every choice about a schedule reaches QStash", "[worker][schedule]") {
     schedule_order order;
-    order.job = "product-images";
+    order.job = "slave-to-prod-logs";
     order.schedule_id = "night.images_1";
     order.cron = "  15 4 * * 1 ";
     order.timezone = "Europe/Berlin";
@@ -84,15 +84,40 @@ TEST_CASE("every choice about a schedule reaches QStash", "[worker][schedule]") 
     const auto request = request_of(order);
     CHECK(request.schedule_id == "night.images_1");
     CHECK(request.cron == "CRON_TZ=Europe/Berlin 15 4 * * 1");
-    CHECK(request.message.destination == "https://sync.example.com/tides/api/jobs/product-images/runs");
+    CHECK(request.message.destination == "https://sync.example.com/tides/api/jobs/slave-to-prod-logs/runs");
     CHECK(request.message.retries == 0);
     CHECK(request.message.timeout == 28s);
     CHECK(request.message.body == R"({"dry_run":true})");
     order.schedule_id.reset();
-    CHECK(request_of(order).schedule_id == "tidesync-product-images");
+    CHECK(request_of(order).schedule_id == "tidesync-slave-to-prod-logs");
     order.timezone.clear();
     order.cron = "CRON_TZ=Asia/Tokyo 0 4 * * *";
     CHECK(request_of(order).cron == "CRON_TZ=Asia/Tokyo 0 4 * * *");
+}
+
+TEST_CASE("a schedule ticks at the slots of its job unless somebody says otherwise", "[worker][schedule]") {
+    struct row {
+        std::chrono::seconds every;
+        std::optional<std::string> expected;
+    };
+    const row rows[] = {{60s, "* * * * *"}, {300s, "*/5 * * * *"},
+                        {1h, "0 * * * *"},  {6h, "0 */6 * * *"},
+                        {24h, "0 0 * * *"}, {168h, "0 0 * * 4"},
+                        {90s, {}},          {45min, {}},
+                        {5h, {}},           {48h, {}},
+                        {90min, {}}};
+    const std::chrono::sys_seconds now{1'790'000'000s};
+    for (const auto& row : rows) {
+        CAPTURE(row.every.count());
+        const auto cron = default_cron(row.every);
+        CHECK(cron == row.expected);
+        if (cron) CHECK(judge_ticks(*cron, row.every, now).how == check::state::ok);
+    }
+    auto config = configured();
+    config.jobs.back().slot_every = 1h;
+    CHECK(request_of({.job = "slave-to-prod-logs"}, config).cron == "0 * * * *");
+    config.jobs.back().slot_every = 7h;
+    CHECK_THAT(refusal_of({.job = "slave-to-prod-logs"}, config), containing("slots of slave-to-prod-logs, 25200 s"));
 }
 
 TEST_CASE("an order that cannot work is refused before QStash hears of it", "[worker][schedule]") {
@@ -101,7 +126,7 @@ TEST_CASE("an order that cannot work is refused before QStash hears of it", "[wo
         const char* expected;
     };
     const wrong cases[] = {
-        {{.job = "unknown"}, "no job unknown | the jobs are: slave-to-prod, product-images"},
+        {{.job = "unknown"}, "no job unknown | the jobs are: slave-to-prod, slave-to-prod-logs"},
         {{.schedule_id = "a/b"}, "`a/b`"},
         {{.schedule_id = ".."}, "`..`"},
         {{.schedule_id = ""}, "leave it out for tidesync-slave-to-prod"},
@@ -122,7 +147,7 @@ TEST_CASE("an order that cannot work is refused before QStash hears of it", "[wo
         {{.parameters = R"({"dry_run":"yes"})"}, "`dry_run` is neither true nor false"},
         {{.parameters = std::string(20'000, ' ')}, "too long"}};
     for (const auto& wrong : cases) {
-        CAPTURE(wrong.expected, wrong.order.cron, wrong.order.schedule_id);
+        CAPTURE(wrong.expected, wrong.order.cron.value_or("none"), wrong.order.schedule_id);
         CHECK_THAT(refusal_of(wrong.order), containing(wrong.expected));
     }
 }
@@ -217,14 +242,14 @@ TEST_CASE("the route's body names an action and only what belongs to it", "[work
     using verb = schedule_action::verb;
     const auto create = action_of(
         R"({"action":"create","scheduleId":"s","cron":"0 1 * * *","timezone":"Asia/Tokyo","retries":5,"timeout":45,)"
-        R"("job":"product-images","parameters":{"dry_run":true}})");
+        R"("job":"slave-to-prod-logs","parameters":{"dry_run":true}})");
     CHECK(create.what == verb::create);
     CHECK(create.order.schedule_id == "s");
     CHECK(create.order.cron == "0 1 * * *");
     CHECK(create.order.timezone == "Asia/Tokyo");
     CHECK(create.order.retries == 5);
     CHECK(create.order.timeout == 45s);
-    CHECK(create.order.job == "product-images");
+    CHECK(create.order.job == "slave-to-prod-logs");
     CHECK(create.order.parameters == R"({"dry_run":true})");
     for (const auto& [word, what] :
          {std::pair{"delete", verb::remove}, std::pair{"pause", verb::pause}, std::pair{"resume", verb::resume},

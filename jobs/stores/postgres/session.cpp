@@ -94,7 +94,7 @@ session::counts session::relay(const copying& what, session& target, const on_pr
         const auto pass_on = [&](std::string_view row) {
             target.put(row);
             moved.bytes += static_cast<std::int64_t>(row.size());
-            if (++moved.rows % progress_every_rows == 0) progress(moved);
+            if (++moved.rows % progress_every_rows == 0 && progress) progress(moved);
         };
         while (next_row(pass_on)) {
         }
@@ -110,7 +110,7 @@ session::counts session::relay(const copying& what, session& target, const on_pr
         throw error{
             target.side_, target.activity_, "XX001",
             fmt::format("{} rows were sent, {} were taken", moved.rows, written)};
-    progress(moved);
+    if (progress) progress(moved);
     return moved;
 }
 

@@ -50,7 +50,7 @@ public:
         std::int64_t bytes = 0;
     };
 
-    /// Called now and then with what has been moved so far.
+    /// Called now and then with what has been moved so far. May be empty.
     using on_progress = std::function<void(counts)>;
 
     /// What a relay moves, and where it is said to be when it fails.

@@ -1,6 +1,6 @@
 -- Staging tables that earlier runs of the job left behind, or an earlier attempt under this run's own token. Their names
 -- carry the token, and older tokens can no longer commit anything.
--- $1 text    name prefix, such as slave_to_prod_
+-- $1 text    name prefix of the job, such as slave_to_prod_
 -- $2 bigint  token of this run
 SELECT relname FROM pg_class
 WHERE relnamespace = to_regnamespace('tidesync_staging') AND relkind = 'r'
