@@ -26,12 +26,12 @@ std::vector<std::size_t> largest_first(const plan& plan) {
 } // namespace
 
 readers::readers(
-    const postgres::address& slave, const postgres::address& production, const server_limits& limits, purpose purpose,
+    const postgres::address& slave, const postgres::address& production, const server_limits& limits, purpose what_for,
     const jobs::run_context& run, jobs::report& report)
     : slave_{slave}
     , production_{production}
     , limits_{limits}
-    , purpose_{purpose}
+    , purpose_{what_for}
     , follow_{run.stop, [this] { halt_.request_stop(); }}
     , run_{run} {
     run_.stop = halt_.get_token();
