@@ -78,6 +78,9 @@ struct run_metrics::families {
     family<Counter>& rows = counter(
         registry, "worker_rows_total",
         "Rows of runs that succeeded: read from the source, and what was done with them.");
+    family<Counter>& guard_trips = counter(
+        registry, "worker_guard_trips_total",
+        "Runs that a guard stopped before they wrote anything: a person decides.");
     Counter& rescues =
         counter(registry, "worker_lease_rescues_total", "Runs taken from workers that fell silent.").Add({});
     Counter& losses =
@@ -161,6 +164,7 @@ run_metrics::run_metrics(const run_store& store, const std::vector<std::string>&
         for (const auto outcome : outcomes) all.finished.Add(all.of_job(job, "outcome", std::string{outcome}));
         for (const auto outcome : attempts) all.tried.Add(all.of_job(job, "outcome", std::string{outcome}));
         for (const auto operation : operations) all.rows.Add(all.of_job(job, "op", std::string{operation}));
+        all.guard_trips.Add(all.of_job(job));
         all.durations.Add(all.of_job(job), run_times);
         all.waits.Add(all.of_job(job), waiting_times);
     }
@@ -186,6 +190,12 @@ bool is_fence_rejection(const std::optional<jobs::failure>& failure) {
            (failure->code == jobs::failure_code::superseded || failure->code == jobs::failure_code::store_behind);
 }
 
+/// Judged when the run ends: after an attempt in doubt that is with the last look, which brings the failure back. What
+/// somebody cancelled meanwhile is nobody's to approve.
+bool is_guard_trip(const ended_attempt& ended) {
+    return ended.state == "dead" && ended.failure && ended.failure->code == jobs::failure_code::guarded;
+}
+
 /// As the store writes it to the attempt.
 std::string_view outcome_of(const ended_attempt& ended) {
     if (ended.how == run_end::kind::in_doubt) return "retry";
@@ -203,6 +213,7 @@ void run_metrics::attempt_ended(const ended_attempt& ended) {
     if (ended.how != run_end::kind::settled && is_fence_rejection(ended.failure)) all.fenced_off.Increment();
     if (!ended.state) return; // whoever ends the run counts it
     all.tried.Add(all.of_job(job, "outcome", bounded(attempts, outcome_of(ended)))).Increment();
+    if (is_guard_trip(ended)) all.guard_trips.Add(all.of_job(job)).Increment();
     for (const auto& phase : ended.report.phases)
         all.phase_durations.Add(all.of_job(job, "phase", bounded(phases, phase.name)), phase_times)
             .Observe(seconds(phase.took));

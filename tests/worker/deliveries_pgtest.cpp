@@ -1,4 +1,5 @@
 #include "tests/catch.hpp"
+#include "tests/support/metrics_text.hpp"
 #include "tests/support/serving.hpp"
 
 #include <fmt/format.h>
@@ -444,4 +445,8 @@ TEST_CASE(
     CHECK(approved.status == 200);
     CHECK(f.changed_rows() == "200");
     CHECK(worker.as_person("POST", sync_route, fmt::format(R"({{"approve": "{}"}})", id)).status == 409);
+    // The delivery, and the one who tried again without a word; what was approved is none.
+    CHECK(
+        read_metrics(request(worker.port(), "GET", "/metrics").body)
+            .at("worker_guard_trips_total{job_name=\"slave-to-prod\"}") == 2);
 }

@@ -74,6 +74,7 @@ TEST_CASE("series of a job are there before anything happened", "[worker][runner
     CHECK(found.at("worker_store_up") == 0); // nobody has asked it yet
     CHECK(found.at("worker_run_duration_seconds_count{job_name=\"scripted\"}") == 0);
     CHECK(found.at("worker_fence_rejections_total{target=\"production\"}") == 0);
+    CHECK(found.at("worker_guard_trips_total{job_name=\"scripted\"}") == 0);
 }
 
 TEST_CASE("attempts and runs are counted by how the store took their end", "[worker][runner][metrics][threads]") {
@@ -122,6 +123,55 @@ TEST_CASE("attempts and runs are counted by how the store took their end", "[wor
     CHECK(found.at("worker_run_duration_seconds_sum{job_name=\"scripted\"}") >= 1000); // all attempts, and the pauses
     CHECK(found.at("worker_run_queue_seconds_sum{job_name=\"scripted\"}") >= 3);
     CHECK(found.at("worker_run_queue_seconds_sum{job_name=\"scripted\"}") < 60); // since the pause was over
+}
+
+TEST_CASE("runs that a guard stopped are counted, and no other failure is", "[worker][runner][metrics][guards]") {
+    fixture f;
+    const auto trips = [&] { return f.read().at("worker_guard_trips_total{job_name=\"scripted\"}"); };
+    for (const auto code : {jobs::failure_code::plan_refused, jobs::failure_code::superseded}) {
+        f.job.script = [code](const auto&) { return fails(code); };
+        f.work(f.claim());
+    }
+    f.job.script = [](const auto&) -> jobs::result {
+        return {jobs::retry{0s, {jobs::failure_code::busy, "busy", "wait"}}, {}};
+    };
+    f.work(f.claim());
+    f.databases.production.run("UPDATE tidesync.run SET run_after = now() WHERE state = 'retry_wait'");
+    f.job.script = [](const auto&) -> jobs::result { return {}; };
+    f.work(f.store.claim_next("w", {"scripted"}).value());
+    CHECK(trips() == 0);
+
+    f.job.script = [](const auto&) { return fails(jobs::failure_code::guarded); };
+    f.work(f.claim());
+    CHECK(trips() == 1);
+    CHECK(f.finished("dead") == 3); // it is one of them
+
+    // Somebody cancelled it before it came to that: then there is nothing to be approved.
+    const auto cancelled = f.claim();
+    f.job.script = [](const jobs::run_context& run) -> jobs::result {
+        while (!run.stop.stop_requested()) std::this_thread::sleep_for(5ms);
+        return fails(jobs::failure_code::guarded);
+    };
+    CHECK(f.store.cancel(cancelled.run_id, {"test"}));
+    f.work(cancelled);
+    CHECK(f.finished("cancelled") == 1);
+    CHECK(trips() == 1);
+
+    // Once, too, where an earlier attempt left open what it did: the end comes with the last look.
+    f.job.script = [](const auto&) -> jobs::result {
+        return {jobs::retry{.after = 0s, .why = {jobs::failure_code::unreachable, "m", "h"}, .in_doubt = true}, {}};
+    };
+    f.work(f.claim());
+    const auto next = [&] {
+        f.databases.production.run("UPDATE tidesync.run SET run_after = now() WHERE state = 'retry_wait'");
+        f.work(f.store.claim_next("w", {"scripted"}).value());
+    };
+    f.job.script = [](const auto&) { return fails(jobs::failure_code::guarded); };
+    next();
+    CHECK(trips() == 1);
+    next();
+    CHECK(f.finished("dead") == 4);
+    CHECK(trips() == 2);
 }
 
 TEST_CASE("a lease that was lost is counted where it was lost and where it was found", "[worker][runner][metrics]") {
