@@ -95,10 +95,17 @@ void tell_tables(
     into.area("tables");
     if (!slave.tables || !production.tables)
         return into.add(check{state::note, "not looked at: both the slave and production have to answer", {}});
+    auto ours = *production.tables;
+    if (production.server) {
+        const auto undeletable = find_undeletable(*slave.tables, ours, config.rules);
+        into.add(judge_deletes(undeletable, production.server->role));
+        // Told of, all at once and with the statement for it: the plan need not say so again, table by table.
+        for (const auto& name : undeletable) ours.relations.at(name).may_delete = true;
+    }
     for (const auto& job : config.jobs) {
         if (&job != &config.jobs.front()) into.area("tables of " + job.name);
         into.add(judge_tables(
-            slave_to_prod::make_plan(*slave.tables, *production.tables, rules_of_job(config, job.name)), slave.hidden,
+            slave_to_prod::make_plan(*slave.tables, ours, rules_of_job(config, job.name)), slave.hidden,
             production.hidden));
     }
 }

@@ -38,6 +38,15 @@ namespace tidesync::worker {
     const slave_to_prod::plan&, const std::vector<slave_to_prod::table_name>& hidden_on_slave,
     const std::vector<slave_to_prod::table_name>& hidden_in_production);
 
+/// Tables with `delete: hard` in tidesync.yaml whose rows the role may not delete in production.
+[[nodiscard]] std::vector<slave_to_prod::table_name> find_undeletable(
+    const slave_to_prod::catalog& slave, const slave_to_prod::catalog& production, const slave_to_prod::table_rules&);
+
+/// Nothing where there are none.
+/// @param role  of production
+[[nodiscard]] std::vector<check>
+judge_deletes(const std::vector<slave_to_prod::table_name>& undeletable, std::string_view role);
+
 // -- what the run store knows: doctor_runs.cpp
 
 /// Whether production still lets pass what the run store will give out next.

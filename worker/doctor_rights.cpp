@@ -1,5 +1,7 @@
 #include "worker/doctor_findings.hpp"
 
+#include "jobs/stores/postgres/connection.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -123,6 +125,34 @@ std::vector<check> judge_tables(
             lines.begin(),
             {state::ok, fmt::format("tables that can be read, keyed and written: {}", plan.tables.size()), {}});
     return lines;
+}
+
+std::vector<slave_to_prod::table_name> find_undeletable(
+    const slave_to_prod::catalog& slave, const slave_to_prod::catalog& production,
+    const slave_to_prod::table_rules& rules) {
+    std::vector<slave_to_prod::table_name> names;
+    for (const auto& [name, table] : production.relations)
+        if (!table.may_delete && table.may_use_schema && slave.relations.contains(name) && is_included(rules, name) &&
+            settings_of(rules, name).deletes == slave_to_prod::delete_policy::hard)
+            names.push_back(name);
+    return names;
+}
+
+std::vector<check> judge_deletes(const std::vector<slave_to_prod::table_name>& undeletable, std::string_view role) {
+    if (undeletable.empty()) return {};
+    std::vector<std::string> names;
+    std::vector<std::string> quoted;
+    for (const auto& table : undeletable) {
+        names.push_back(table.text());
+        quoted.push_back(table.sql());
+    }
+    return {
+        {state::problem,
+         fmt::format(
+             "production: role {} may not delete rows of {}, where tidesync.yaml says delete: hard", role, few(names)),
+         fmt::format(
+             "as the owner of the tables: GRANT DELETE ON {} TO {}; or say delete: off or soft",
+             fmt::join(quoted, ", "), postgres::quote_name(role))}};
 }
 
 } // namespace tidesync::worker

@@ -4,6 +4,7 @@
 #include "tests/support/pooler_process.hpp"
 #include "tests/support/scheduler_process.hpp"
 #include "tests/support/serving.hpp"
+#include "tests/worker/environment.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -223,6 +224,34 @@ TEST_CASE("doctor names what a role lacks, and what it has too much of", "[worke
     const examined strange{environment};
     CHECK(strange.status == 1);
     CHECK_THAT(strange.find("lacks"), containing("more") && containing("What the roles need"));
+}
+
+TEST_CASE("doctor names the tables whose rows are to be deleted and cannot be", "[worker][doctor][deletes]") {
+    fixture f;
+    f.databases.run_on_both("CREATE TABLE kept (id int PRIMARY KEY); CREATE TABLE \"Odd name\" (id int PRIMARY KEY)");
+    let_read(f.databases.slave, f.reader.name());
+    let_write(f.databases.production, f.writer.name());
+    const temporary_file file{"jobs:\n  slave-to-prod:\n    tables:\n      public.*: {delete: hard}\n"
+                              "      public.kept: {delete: off}\n"};
+    f.environment["TIDESYNC_CONFIG"] = file.path;
+    const examined found{f.environment};
+    CHECK(found.status == 1);
+    CHECK(found.count("problem") == 1); // one for all of them
+    const auto line = found.find("may not delete");
+    CHECK_THAT(line, containing("problem ") && containing("public.Odd name, public.item"));
+    CHECK_THAT(line, !containing("kept"));
+
+    // The remedy works as it is printed, for doctor and for a run.
+    const auto begin = line.find("GRANT DELETE");
+    REQUIRE(begin != std::string::npos);
+    f.databases.production.run(line.substr(begin, line.find(';') - begin));
+    const examined granted{f.environment};
+    CHECK(granted.status == 0);
+    CHECK_THAT(granted.shown, !containing("may not delete"));
+    f.databases.production.run("INSERT INTO \"Odd name\" VALUES (1)");
+    f.databases.slave.run("INSERT INTO \"Odd name\" VALUES (2)");
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 0);
+    CHECK(f.databases.production.value("SELECT string_agg(id::text, ',') FROM \"Odd name\"") == "2");
 }
 
 TEST_CASE("a role with what the documentation lists sees a run through, whichever way it ends", "[worker][doctor]") {

@@ -1,6 +1,7 @@
 #include "tests/catch.hpp"
 #include "worker/doctor_findings.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 using namespace tidesync;
@@ -243,6 +244,39 @@ TEST_CASE("tables that row level security hides are a problem only where they ar
         containing("public.item"));
     plan.problems = {"table public.item: no key"};
     CHECK(states(judge_tables(plan, {}, {})) == "problem");
+}
+
+TEST_CASE(
+    "a role that may not delete is a problem where rows are to be deleted for good", "[worker][doctor][deletes]") {
+    using slave_to_prod::delete_policy;
+    slave_to_prod::catalog slave;
+    slave_to_prod::catalog production;
+    for (const std::string name : {"allowed", "closed", "left_out", "lacking", "marked", "Odd name", "theirs"}) {
+        slave.relations[{"public", name}];
+        production.relations[{"public", name}].may_delete = name == "allowed";
+    }
+    production.relations.erase({"public", "theirs"});                     // nothing of it is synced,
+    production.relations.at({"public", "closed"}).may_use_schema = false; // nor of this one
+    slave_to_prod::table_rules rules{
+        .exclude = {"public.left_out"},
+        .tables = {
+            {.pattern = "public.*", .deletes = delete_policy::hard},
+            {.pattern = "public.marked", .deletes = delete_policy::soft}}};
+    const auto names = find_undeletable(slave, production, rules);
+    REQUIRE(names == std::vector<slave_to_prod::table_name>{{"public", "Odd name"}, {"public", "lacking"}});
+    const auto lines = judge_deletes(names, "sync");
+    CHECK(states(lines) == "problem");
+    CHECK_THAT(lines[0].text, containing("role sync may not delete rows of public.Odd name, public.lacking"));
+    CHECK_THAT(
+        lines[0].remedy, containing("GRANT DELETE ON \"public\".\"Odd name\", \"public\".\"lacking\" TO \"sync\";"));
+    CHECK(judge_deletes({}, "sync").empty());
+    rules.tables[0].deletes = delete_policy::off;
+    CHECK(find_undeletable(slave, production, rules).empty());
+    // The text keeps to a few names, the statement does not.
+    const std::vector<slave_to_prod::table_name> many(9, {"public", "t"});
+    CHECK_THAT(judge_deletes(many, "sync")[0].text, containing("public.t and 4 more"));
+    const auto grant = judge_deletes(many, "sync")[0].remedy;
+    CHECK(std::ranges::count(grant, ',') == 8);
 }
 
 TEST_CASE("that a job is late matters where somebody expects it", "[worker][doctor]") {
