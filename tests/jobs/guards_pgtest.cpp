@@ -2,6 +2,7 @@
 #include "tests/jobs/sync_fixture.hpp"
 
 #include <string>
+#include <vector>
 
 using namespace tidesync;
 using namespace tidesync::tests;
@@ -92,6 +93,47 @@ TEST_CASE("a table that was synced and went is missed", "[jobs][guards]") {
     CHECK(lacking(ending(f.sync()), {"give_up guarded", "table public.u was synced by the run before"}) == none);
     f.rules.exclude = {"public.u"};
     CHECK(ending(f.sync()) == "done");
+}
+
+TEST_CASE("an approval for a table that went is for that table and no other", "[jobs][guards]") {
+    for (const bool on_slave : {true, false}) {
+        CAPTURE(on_slave);
+        sync_fixture f;
+        const std::string u = "CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1)";
+        const std::string v = "CREATE TABLE v (id int PRIMARY KEY); INSERT INTO v VALUES (1)";
+        f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY); " + u + "; " + v);
+        REQUIRE(ending(f.sync()) == "done");
+        const auto& side = on_slave ? f.both.slave : f.both.production;
+        const auto trips = [](const jobs::result& result) { return result.what.guard.value().trips; };
+        const std::string gone = "was synced by the run before, and is no longer on both sides";
+
+        side.run("DROP TABLE u");
+        const auto run = f.next_run();
+        const auto stopped = f.sync(run);
+        CHECK(lacking(ending(stopped), {"give_up guarded", "--approve " + run.run_id}) == none);
+        CHECK(trips(stopped) == std::vector<std::string>{"table public.u " + gone});
+
+        const auto refused = [&](const std::vector<std::string>& why) {
+            const auto result = f.sync(approving(f, run.run_id, stopped));
+            CHECK(lacking(ending(result), {"give_up guarded", "run " + run.run_id, "is not what differs now"}) == none);
+            CHECK(trips(result) == why);
+            CHECK(result.what.guard->difference != stopped.what.guard->difference);
+        };
+        side.run("DROP TABLE v");
+        refused({"table public.u " + gone, "table public.v " + gone});
+        side.run(u); // as many as before, and none of the same name
+        refused({"table public.v " + gone});
+        side.run("DROP TABLE u; " + v);
+        const auto approved = f.sync(approving(f, run.run_id, stopped));
+        CHECK(ending(approved) == "done");
+        CHECK(approved.what.approved == run.run_id);
+
+        // From then on the table is nobody's, and what was approved lets nothing else through.
+        CHECK(ending(f.sync()) == "done");
+        side.run("DROP TABLE v");
+        refused({"table public.v " + gone});
+        CHECK(trips(f.sync()) == std::vector<std::string>{"table public.v " + gone});
+    }
 }
 
 TEST_CASE("an approval is for these rows, and for what would become of them", "[jobs][guards][deletes]") {
