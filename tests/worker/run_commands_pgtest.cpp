@@ -319,8 +319,14 @@ TEST_CASE("what a guard stopped is approved by name, once", "[worker][commands][
     CHECK(approved.status == 0);
     CHECK(f.value("SELECT count(*) FROM item WHERE name = 'old'") == "0");
     CHECK(f.latest("result ->> 'approved'") == id);
+    // The very same difference once more: it was let through once.
+    f.databases.production.run("UPDATE item SET name = 'old' WHERE id > 1");
+    const auto runs = f.value("SELECT count(*) FROM tidesync.run");
     const auto again = f.tell({"run", "slave-to-prod", "--approve", id});
     CHECK(again.status == 3);
     CHECK(contains(again.err, "has made its difference already"));
+    CHECK(f.value("SELECT count(*) FROM tidesync.run") == runs);
+    CHECK(f.value("SELECT count(*) FROM item WHERE name = 'old'") == "299");
+    CHECK(f.tell({"run", "slave-to-prod"}).status == 4);
     CHECK(contains(f.tell({"audit"}).out, "approves"));
 }
