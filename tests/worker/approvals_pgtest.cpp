@@ -99,6 +99,22 @@ TEST_CASE("an approval that changed nothing can be given again", "[worker][store
     CHECK(allowed(f.begin()) == stopped + " d1");
 }
 
+TEST_CASE("that an approval was used is known for as long as it could be used again", "[worker][store][guards]") {
+    fixture f;
+    const auto stopped = f.stop("d1");
+    const auto used = f.store.accept(fixture::approving(stopped), "w");
+    CHECK(f.store.end(used.claimed.value(), succeeded, {}, std::nullopt));
+    // Dead runs are kept for longer than others.
+    f.backdate("UPDATE tidesync.run SET finished_at = now() - interval '100 days'");
+    CHECK(f.store.prune(90, 365, 50) == 0);
+    CHECK_THAT(f.approve(stopped), containing("unapprovable: run " + used.run_id + " has made its difference already"));
+    f.backdate("UPDATE tidesync.run SET finished_at = now() - interval '400 days' WHERE run_id = '" + stopped + "'");
+    CHECK(f.store.prune(90, 365, 50) == 1);
+    CHECK(f.store.prune(90, 365, 50) == 1);
+    CHECK(f.count() == "0");
+    CHECK(f.approve(stopped) == "unapprovable: there is no such run of the job");
+}
+
 TEST_CASE("a request that approves never joins a run that does not carry it", "[worker][store][guards]") {
     for (const auto policy : {overlap::forbid, overlap::queue_one}) {
         CAPTURE(static_cast<int>(policy));

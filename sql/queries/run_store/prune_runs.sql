@@ -9,6 +9,7 @@ WITH old AS (
     WHERE finished_at < clock_timestamp() - make_interval(days => CASE state WHEN 'dead' THEN $2::int ELSE $1::int END)
       AND finished_at < clock_timestamp() - make_interval(days => least($1::int, $2::int))
       AND NOT EXISTS (SELECT FROM tidesync.run newer WHERE newer.retry_of = r.run_id)   -- first what came of it
+      AND NOT EXISTS (SELECT FROM tidesync.run stopped WHERE stopped.run_id = r.approves)   -- or it were used twice
     ORDER BY finished_at LIMIT $3::int FOR UPDATE SKIP LOCKED
 ), messages AS (
     DELETE FROM tidesync.message WHERE run_id IN (SELECT run_id FROM old)
