@@ -3,11 +3,14 @@
 
 #include <fmt/format.h>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace tidesync;
 using namespace tidesync::tests;
 using slave_to_prod::delete_policy;
+using namespace std::chrono_literals;
 
 // Rows that production has and the slave has not. koltyakov/pgsync empties the target when the source is empty,
 // magda#1983: two that ran at once deleted a thousand data sets. Nothing goes here unless tidesync.yaml says so.
@@ -247,4 +250,72 @@ TEST_CASE("rows whose declared key is null are nobody's, and stay", "[jobs][sync
     f.rules.tables = {{.pattern = "public.t", .key = {"code"}, .deletes = delete_policy::hard}};
     CHECK(changed(f.sync(), "public.t") == "+1 ~0 -1");
     CHECK(f.both.production.value("SELECT string_agg(v, ',' ORDER BY v) FROM t") == "x,z");
+}
+
+// What is gone is what production's snapshot has and the slave's has not. The slave's is taken later and never sees
+// less than production's would have: a row that reaches both sides meanwhile is on nobody's list, however the table
+// travels.
+
+namespace {
+
+/// Twenty rows, or so many that only those that differ travel. The last one is gone on the slave.
+void lose_one_row(sync_fixture& f, bool small) {
+    f.rules.tables = {{.pattern = "*", .deletes = delete_policy::hard}};
+    const std::string rows = fmt::format(
+        "INSERT INTO t SELECT i, repeat(md5(i::text), 3) FROM generate_series(1, {}) AS i", small ? 20 : 8000);
+    f.both.run_on_both("CREATE TABLE t (id int PRIMARY KEY, filler text); " + rows);
+    f.both.slave.run("DELETE FROM t WHERE id = (SELECT max(id) FROM t)");
+    f.both.slave.run("UPDATE t SET filler = 'changed' WHERE id = 1");
+}
+
+void check_that_one_went(const sync_fixture& f, const jobs::result& result, bool small) {
+    CHECK(ending(result) == "done");
+    CHECK(result.what.tables.at(0).strategy == (small ? "whole" : "rows"));
+    CHECK(changed(result, "public.t") == "+0 ~1 -1");
+    CHECK(f.both.production.value("SELECT count(*) FROM t WHERE filler = 'on both'") == "1");
+    CHECK(f.difference("t") == none);
+}
+
+} // namespace
+
+TEST_CASE("a row that both sides get after they were looked at is not deleted", "[jobs][sync][deletes]") {
+    for (const bool small : {true, false}) {
+        CAPTURE(small);
+        sync_fixture f;
+        lose_one_row(f, small);
+        bool told = false;
+        f.progress.on_phase = [&](std::string_view phase) {
+            if (phase == "compare" && !std::exchange(told, true))
+                f.both.run_on_both("INSERT INTO t VALUES (100000, 'on both')");
+        };
+        check_that_one_went(f, f.sync(), small);
+    }
+}
+
+TEST_CASE("production is looked at before the slave, so that no row is taken for gone", "[jobs][sync][deletes]") {
+    for (const bool small : {true, false}) {
+        CAPTURE(small);
+        sync_fixture f;
+        lose_one_row(f, small);
+        const std::string looked_at =
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND "
+            "state = 'idle in transaction' AND backend_xmin IS NOT NULL";
+        pooler_process slow{f.both.slave, {}};
+        f.slave_url = slow.url(f.both.slave);
+        slow.process().signal(SIGSTOP); // the slave answers nobody
+        jobs::result result;
+        bool production_first = false;
+        {
+            const std::jthread run{[&] { result = f.sync(); }};
+            const auto until = std::chrono::steady_clock::now() + 5s;
+            while (!production_first && std::chrono::steady_clock::now() < until) {
+                std::this_thread::sleep_for(10ms);
+                production_first = f.both.production.value(looked_at) == "t";
+            }
+            f.both.run_on_both("INSERT INTO t VALUES (100000, 'on both')");
+            slow.process().signal(SIGCONT);
+        }
+        CHECK(production_first);
+        check_that_one_went(f, result, small);
+    }
 }
