@@ -38,6 +38,26 @@ TEST_CASE("a report tells how each table was brought, where it knows", "[worker]
                               "  all        4          1         0           3   0.00 s\n");
 }
 
+TEST_CASE("deleted rows have a column of their own where there are any", "[worker][report][deletes]") {
+    jobs::report report;
+    report.tables.push_back({.name = "a", .total = 8, .inserted = 1, .updated = 2, .unchanged = 5, .deleted = 1234});
+    report.tables.push_back({.name = "b", .total = 2, .unchanged = 2});
+    CHECK(
+        sync_table(report) == "  table   rows   inserted   updated   deleted   unchanged     time\n"
+                              "  ----------------------------------------------------------------\n"
+                              "  a          8          1         2     1,234           5   0.00 s\n"
+                              "  b          2          0         0         0           2   0.00 s\n"
+                              "  ----------------------------------------------------------------\n"
+                              "  all       10          1         2     1,234           7   0.00 s\n");
+    report.tables = {{.name = "a", .total = 8, .deleted = 3, .missing = 1, .different = 2, .extra = 4}};
+    CHECK(
+        check_table(report) == "  table   rows on slave   missing   different   only in production   to delete\n"
+                               "  ----------------------------------------------------------------------------\n"
+                               "  a                   8         1           2                    4           3\n"
+                               "  ----------------------------------------------------------------------------\n"
+                               "  all                 8         1           2                    4           3\n");
+}
+
 TEST_CASE("a report names its source where that is a standby", "[worker][report]") {
     jobs::report report;
     report.source = {.standby = true, .replay_age = std::chrono::seconds{3}};

@@ -1,7 +1,9 @@
 #include "tests/catch.hpp"
 #include "tests/support/serving.hpp"
+#include "tests/worker/environment.hpp"
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 using namespace tidesync::tests;
@@ -38,6 +40,18 @@ struct fixture {
         }
     }
 };
+
+/// The words of the first line that begins with this one, a blank between any two of them.
+std::string words_of(const std::string& text, const std::string& first) {
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words{line};
+        std::string all;
+        for (std::string word; words >> word;) all += (all.empty() ? "" : " ") + word;
+        if (all.starts_with(first)) return all;
+    }
+    return "no line begins with " + first + ": " + text;
+}
 
 /// The application, holding the row that the sync has to change.
 class held_row {
@@ -289,6 +303,36 @@ TEST_CASE("Ctrl-C takes a run that waits out of the line", "[worker][commands]")
     row.let_go();
     delivery.join();
     CHECK(f.value("SELECT state FROM tidesync.run WHERE trigger = 'qstash'") == "succeeded");
+}
+
+TEST_CASE("what a run deleted stands in its answer and in the history", "[worker][commands][deletes]") {
+    fixture f;
+    const temporary_file file{"jobs: {slave-to-prod: {tables: {public.item: {delete: hard}}}}"};
+    f.environment["TIDESYNC_CONFIG"] = file.path;
+    f.databases.production.run("INSERT INTO item VALUES (11, 'gone'), (12, 'gone')");
+    const auto run = f.tell({"run", "slave-to-prod", "--json"});
+    CAPTURE(run.err);
+    REQUIRE(run.status == 0);
+    const auto answer = nlohmann::json::parse(run.out);
+    CHECK(answer.at("statistics").at("deleted") == 2);
+    CHECK(contains(answer.at("message").get<std::string>(), "9 rows inserted, 1 updated, 2 deleted"));
+
+    const auto id = f.latest("run_id");
+    const auto shown = f.tell({"runs", "show", id});
+    CHECK(words_of(shown.out, "table").starts_with("table rows inserted updated deleted unchanged "));
+    CHECK(words_of(shown.out, "public.item").starts_with("public.item 10 9 1 2 0 "));
+    CHECK(words_of(shown.out, "all").starts_with("all 10 9 1 2 0 "));
+    const auto history = f.tell({"runs"}).out;
+    CHECK(words_of(history, "started").ends_with(" rows inserted updated deleted run"));
+    CHECK(contains(words_of(history, "20"), " 10 9 1 2 " + id)); // the year it started in
+
+    const serving worker{f.environment};
+    for (const auto& text :
+         {f.tell({"runs", "show", id, "--json"}).out, worker.as_person("GET", "/api/runs/" + id).body}) {
+        const auto table = nlohmann::json::parse(text).at("report").at("tables").at(0);
+        CHECK(table.at("name") == "public.item");
+        CHECK(table.at("deleted") == 2);
+    }
 }
 
 TEST_CASE("what a guard stopped is approved by name, once", "[worker][commands][guards]") {
