@@ -22,7 +22,8 @@ public:
     virtual void phase(std::string_view name) = 0;
 
     /// How many rows the phase will go through, as far as that is known.
-    virtual void expect(std::int64_t rows) = 0;
+    /// @param steady  they are told of while they are worked on, so that their speed says how long the rest will take
+    virtual void expect(std::int64_t rows, bool steady) = 0;
 
     /// @param item         the table or prefix being worked on; several may be at the same time
     /// @param rows         rows done of it so far

@@ -120,7 +120,8 @@ void judge_room(
 } // namespace
 
 int connections_of_a_worker(const database_facts& of, const settings& config) {
-    const int of_runs = runner::limits{}.runs_max * connections_of_a_run(of, config);
+    const int of_runs =
+        runner::limits{}.runs_max * static_cast<int>(config.jobs.size()) * connections_of_a_run(of, config);
     const int of_store = static_cast<int>(run_store::working_connections_max + run_store::beating_connections_max);
     return of_runs + (of.is_run_store ? of_store : 0);
 }

@@ -19,20 +19,25 @@ using state = check::state;
 
 constexpr int ticks_looked_at = 12;
 
-check judge_last(const qstash::schedule& schedule) {
+check judge_last(const qstash::schedule& schedule, std::string_view id) {
     const bool failed =
         std::ranges::any_of(schedule.last_states, [](const auto& entry) { return entry.second == "FAIL"; });
     if (failed || !schedule.error.empty())
         return {
             state::warning,
-            schedule.error.empty() ? "QStash could not deliver what the schedule last sent"
-                                   : fmt::format("QStash says of the last tick: {}", printable(schedule.error, 200)),
+            schedule.error.empty()
+                ? fmt::format("QStash could not deliver what schedule {} last sent", id)
+                : fmt::format("QStash says of the last tick of {}: {}", id, printable(schedule.error, 200)),
             "docs/runbook.md, \"A delivery failed for good\"; the next tick brings over all that is missing"};
-    if (schedule.last_states.empty()) return {state::note, "the schedule has not ticked yet", {}};
+    if (schedule.last_states.empty()) return {state::note, fmt::format("schedule {} has not ticked yet", id), {}};
     const bool under_way =
         std::ranges::any_of(schedule.last_states, [](const auto& entry) { return entry.second == "IN_PROGRESS"; });
     return {
-        state::ok, under_way ? "the last message is on its way, or being retried" : "the last delivery went well", {}};
+        state::ok,
+        fmt::format(
+            "the last {} of {} {}", under_way ? "message" : "delivery", id,
+            under_way ? "is on its way, or being retried" : "went well"),
+        {}};
 }
 
 } // namespace
@@ -50,7 +55,7 @@ std::vector<check> judge_schedule(
     if (found->paused)
         lines.push_back(
             {state::warning, fmt::format("schedule {} is paused: nothing is delivered", id),
-             "`tidesync schedule resume`"});
+             fmt::format("`tidesync schedule resume {}`", id)});
     else
         lines.push_back(
             {state::ok,
@@ -66,8 +71,11 @@ std::vector<check> judge_schedule(
                  fmt::format(
                      "schedule {} calls {}, which is not under TIDESYNC_PUBLIC_URL {}", id,
                      printable(found->destination), config.public_url),
-                 "another worker's, or ours before it moved: then `tidesync schedule create` with its cron "
-                 "expression"});
+                 fmt::format(
+                     "another worker's, or ours before it moved: then `tidesync schedule create --job {}` with its "
+                     "cron "
+                     "expression",
+                     job.name)});
         else if (correction)
             lines.push_back(
                 {state::problem,
@@ -79,10 +87,13 @@ std::vector<check> judge_schedule(
         lines.push_back(
             {state::problem,
              fmt::format(
-                 "QStash waits {} s for an answer, and TIDESYNC_DELIVERY_WAIT is {} s: long runs are delivered twice",
-                 found->timeout->count(), config.delivery_wait.count()),
-             fmt::format("`tidesync schedule create --timeout {}`", shortest_timeout(config).count())});
-    lines.push_back(judge_last(*found));
+                 "QStash waits {} s for an answer to {}, and TIDESYNC_DELIVERY_WAIT is {} s: long runs are delivered "
+                 "twice",
+                 found->timeout->count(), id, config.delivery_wait.count()),
+             fmt::format(
+                 "`tidesync schedule create --job {} --cron '{}' --timeout {}`", job.name, printable(found->cron),
+                 shortest_timeout(config).count())});
+    lines.push_back(judge_last(*found, id));
     lines.push_back(judge_ticks(found->cron, job.slot_every, now));
     return lines;
 }
@@ -122,11 +133,10 @@ check judge_ticks(std::string_view cron, std::chrono::seconds slot_every, std::c
 }
 
 check judge_dead_letters(int given_up) {
-    if (given_up == 0) return {state::ok, "no message of the schedule is in QStash's dead letter queue", {}};
+    if (given_up == 0) return {state::ok, "no message of ours is in QStash's dead letter queue", {}};
     return {
         state::warning,
-        fmt::format(
-            "{} message{} of the schedule in QStash's dead letter queue", given_up, given_up == 1 ? " is" : "s are"),
+        fmt::format("{} message{} of ours in QStash's dead letter queue", given_up, given_up == 1 ? " is" : "s are"),
         "docs/runbook.md, \"A delivery failed for good\""};
 }
 

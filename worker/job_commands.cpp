@@ -89,7 +89,7 @@ public:
         : alarms_{config.alarms}
         , job_{make_job(config, rules.name)}
         , store_{config.run_store, config.lease}
-        , pings_{make_pings(config.ping_url)}
+        , pings_{make_pings(config)}
         , runs_{store_, {&job_}, {.run_time = config.run_time_limit}, &bar_, observers()} {
         store_.register_job(rules, run_store::rules::keep);
     }
@@ -162,9 +162,11 @@ private:
         alarm_sender{store_, alarms_, {}, {.answer_limit = std::chrono::seconds{5}}}.finish(3);
     }
 
-    static std::unique_ptr<pings> make_pings(const secret& url) {
-        if (url.empty()) return nullptr;
-        return std::make_unique<pings>(url, run_observers{}, pings::rhythm{.answer_limit = std::chrono::seconds{5}});
+    static std::unique_ptr<pings> make_pings(const settings& config) {
+        if (config.ping_url.empty()) return nullptr;
+        return std::make_unique<pings>(
+            config.ping_url, config.jobs.front().name, run_observers{},
+            pings::rhythm{.answer_limit = std::chrono::seconds{5}});
     }
 
     [[nodiscard]] run_observers observers() const { return pings_ ? run_observers{pings_.get()} : run_observers{}; }

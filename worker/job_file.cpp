@@ -1,5 +1,6 @@
 #include "worker/job_file.hpp"
 
+#include "worker/job_list.hpp"
 #include "worker/settings.hpp"
 
 #include <filesystem>
@@ -89,6 +90,10 @@ private:
                     fmt::format(
                         "group `{}`: expected a small letter, then small letters, digits and hyphens, 32 at most",
                         name));
+                continue;
+            }
+            if (find_job(values_, slave_to_prod::job_of_group(name)) != nullptr) {
+                problem(entry.first, fmt::format("group `{}` is there twice: expected one of a name", name));
                 continue;
             }
             if (values_.rules.groups.size() == groups_max)

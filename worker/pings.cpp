@@ -29,8 +29,9 @@ std::string problem_of(const std::variant<qstash::http_answer, qstash::http_fail
 
 } // namespace
 
-pings::pings(secret url, run_observers observers, rhythm with)
+pings::pings(secret url, std::string job, run_observers observers, rhythm with)
     : url_{std::move(url)}
+    , job_{std::move(job)}
     , observers_{std::move(observers)}
     , rhythm_{with}
     , loop_{[this](const std::stop_token& stop) { send_pings(stop); }} {}
@@ -41,11 +42,11 @@ pings::~pings() {
 }
 
 void pings::run_started(const claimed_run& run) {
-    if (!run.dry_run && !run.since_start) add({"/start", run.run_id, {}});
+    if (run.job == job_ && !run.dry_run && !run.since_start) add({"/start", run.run_id, {}});
 }
 
 void pings::attempt_ended(const ended_attempt& ended) {
-    if (ended.claim.dry_run) return;
+    if (ended.claim.job != job_ || ended.claim.dry_run) return;
     if (ended.state == "succeeded") add({"", ended.claim.run_id, {}});
     if (ended.state == "dead")
         add(
@@ -56,7 +57,8 @@ void pings::attempt_ended(const ended_attempt& ended) {
 void pings::run_expired(const run_store::buried_run& run) { add_failure(run); }
 
 void pings::add_failure(const run_store::buried_run& run) {
-    if (!run.dry_run && run.state == "dead") add({"/fail", run.run_id, reason(run.error_code, run.error_message)});
+    if (run.job == job_ && !run.dry_run && run.state == "dead")
+        add({"/fail", run.run_id, reason(run.error_code, run.error_message)});
 }
 
 void pings::finish(std::chrono::milliseconds patience) {

@@ -13,7 +13,8 @@
 namespace tidesync::worker {
 
 /// A dead man's switch: tells an address when a run starts, and how it ended, so that somebody else notices when
-/// nothing comes any more. Not of dry runs. Best effort, on a thread of its own: a run never waits for it. Source:
+/// nothing comes any more. Of one job only, or the runs of another would keep the switch from falling; not of dry runs.
+/// Best effort, on a thread of its own: a run never waits for it. Source:
 /// Healthchecks' documentation, "Pinging API": `/start`, `/fail`, and `rid`, which here is the run's id.
 class pings final : public run_observer {
 public:
@@ -24,7 +25,7 @@ public:
 
     /// @param url        without a trailing slash, query and fragment; may be as good as a password
     /// @param observers  told of pings; must outlive this
-    pings(secret url, run_observers observers, rhythm);
+    pings(secret url, std::string job, run_observers observers, rhythm);
     ~pings() override; ///< drops what waits; waits for the call that is under way
     pings(const pings&) = delete;
     pings& operator=(const pings&) = delete;
@@ -50,6 +51,7 @@ private:
     void tell(std::string_view outcome);
 
     secret url_;
+    std::string job_;
     run_observers observers_;
     rhythm rhythm_;
     std::mutex mutex_;

@@ -46,9 +46,9 @@ void progress_bar::phase(std::string_view name) {
     draw(true);
 }
 
-void progress_bar::expect(std::int64_t rows) {
+void progress_bar::expect(std::int64_t rows, bool steady) {
     const std::scoped_lock lock{mutex_};
-    meter_.expect(rows);
+    meter_.expect(rows, steady);
 }
 
 void progress_bar::rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) {

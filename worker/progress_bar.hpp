@@ -18,7 +18,7 @@ public:
     progress_bar& operator=(const progress_bar&) = delete;
 
     void phase(std::string_view name) override;
-    void expect(std::int64_t rows) override;
+    void expect(std::int64_t rows, bool steady) override;
     void rows(std::string_view item, std::int64_t rows, std::int64_t rows_expected) override;
 
     /// Clears the line, so that a result can be printed in its place.

@@ -10,7 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto too_young = 2s; // a phase whose speed says nothing yet
+constexpr auto too_young = 2s;          // a phase whose speed says nothing yet
+constexpr std::int64_t too_little = 50; // one part in so many must be done before the rest is foretold
 
 } // namespace
 
@@ -63,6 +64,11 @@ void progress_meter::phase(std::string_view name, time now) {
     began_ = now;
 }
 
+void progress_meter::expect(std::int64_t rows, bool steady) {
+    expected_ = rows;
+    steady_ = steady;
+}
+
 void progress_meter::rows(std::string_view item, std::int64_t rows, std::int64_t expected) {
     auto known = rows_of_.find(item);
     if (known == rows_of_.end()) known = rows_of_.emplace(item, 0).first;
@@ -82,10 +88,10 @@ progress progress_meter::at(time now) const {
         .phase_rows = done_,
         .phase_rows_expected = expected_ == 0 ? 0 : std::max(expected_, done_)};
     const auto age = now - began_;
-    if (age < too_young || done_ == 0) return result;
+    if (!steady_ || age < too_young || done_ == 0) return result;
     const auto speed = static_cast<double>(done_) / std::chrono::duration<double>(age).count();
     result.rows_per_s = static_cast<std::int64_t>(speed);
-    if (expected_ > done_)
+    if (expected_ > done_ && done_ > expected_ / too_little)
         result.left = std::chrono::ceil<std::chrono::seconds>(
             std::chrono::duration<double>(static_cast<double>(expected_ - done_) / speed));
     return result;

@@ -18,7 +18,7 @@ struct progress {
     std::int64_t rows_expected = 0; ///< of it; 0 when nobody knows
     std::int64_t phase_rows = 0;    ///< done of all tables in this phase
     std::int64_t phase_rows_expected = 0;
-    std::int64_t rows_per_s = 0;                ///< on the average of the phase; 0 when it is too young to tell
+    std::int64_t rows_per_s = 0;                ///< on the average of the phase; 0 when that would say nothing
     std::optional<std::chrono::seconds> left{}; ///< of the phase, if it goes on like that
 };
 
@@ -37,7 +37,7 @@ public:
     using time = std::chrono::steady_clock::time_point;
 
     void phase(std::string_view name, time now);
-    void expect(std::int64_t rows) { expected_ = rows; }
+    void expect(std::int64_t rows, bool steady);
     void rows(std::string_view item, std::int64_t rows, std::int64_t expected);
 
     [[nodiscard]] progress at(time now) const;
@@ -46,6 +46,7 @@ private:
     std::string phase_;
     time began_{};
     std::int64_t expected_ = 0;
+    bool steady_ = false;
     std::int64_t done_ = 0;
     std::map<std::string, std::int64_t, std::less<>> rows_of_; ///< items of this phase
     std::string item_;

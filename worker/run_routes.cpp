@@ -147,6 +147,7 @@ http_response cancel_run(services& with, const std::string& run_id, const reques
 http_response retry_run(services& with, const std::string& run_id, const requester& who) {
     const auto old = with.store.find(run_id);
     if (!old) return no_run();
+    if (std::ranges::find(with.jobs, old->job) == with.jobs.end()) return no_job(with, old->job); // its group is gone
     const auto request = redrive_of(*old, who, with.config.run_deadline);
     if (!request)
         return error_answer(

@@ -35,12 +35,12 @@ public:
         if (audience_ != nullptr) audience_->phase(name);
     }
 
-    void expect(std::int64_t rows) override {
+    void expect(std::int64_t rows, bool steady) override {
         {
             const std::scoped_lock lock{mutex_};
-            meter_.expect(rows);
+            meter_.expect(rows, steady);
         }
-        if (audience_ != nullptr) audience_->expect(rows);
+        if (audience_ != nullptr) audience_->expect(rows, steady);
     }
 
     void rows(std::string_view item, std::int64_t rows, std::int64_t expected) override {
@@ -144,7 +144,7 @@ bool runner::has_room() const {
     const auto busy = std::ranges::count_if(active_, [](const auto& entry) { return !entry.second->over; });
     const bool healthy = std::ranges::none_of(
         active_, [](const auto& entry) { return !entry.second->over && entry.second->beats_fail; });
-    return !draining_ && healthy && busy < limits_.runs_max;
+    return !draining_ && healthy && busy < limits_.runs_max * static_cast<int>(names_.size());
 }
 
 void runner::start(claimed_run claim) {
@@ -268,7 +268,8 @@ runner::ending runner::try_job(active_run& run) {
         return ending_of(
             run, defect(
                      fmt::format("job {} is not known here", run.claim.job),
-                     "use a worker of the same version on every replica"));
+                     "its group is not in this worker's tidesync.yaml, or the worker is of another version: let all "
+                     "have the same"));
     const auto mode = run.claim.dry_run ? jobs::sync_mode::dry_run : jobs::sync_mode::apply;
     try {
         return ending_of(run, job->second->sync(context_of(run), mode));

@@ -23,7 +23,7 @@ class runner {
 public:
     struct limits {
         std::chrono::seconds run_time{6 * 3600}; ///< of one attempt
-        int runs_max = 4;                        ///< at once; one a job by the store's rules, the rest are dry runs
+        int runs_max = 4; ///< at once, for each job; one of them by the store's rules, the rest are dry runs
     };
 
     /// @param audience   also told of everything a job says about its progress, for a progress display. May be null

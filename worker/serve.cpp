@@ -47,7 +47,8 @@ exit_code serve(const command& command) {
     run_metrics counts{store, jobs};
     run_observers observers{&counts};
     std::optional<pings> switches;
-    if (!config.ping_url.empty()) observers.push_back(&switches.emplace(config.ping_url, observers, pings::rhythm{}));
+    if (!config.ping_url.empty())
+        observers.push_back(&switches.emplace(config.ping_url, jobs.front(), observers, pings::rhythm{}));
     std::vector<jobs::job*> workable;
     for (auto& job : all) workable.push_back(&job);
     runner runs{store, workable, {.run_time = config.run_time_limit}, nullptr, observers};

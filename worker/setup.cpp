@@ -54,7 +54,7 @@ exit_code set_up(const command& command) {
             {"put right what is wrong above, then run `tidesync setup` again"});
     if (!ticks)
         return lines.end(
-            "everything works, but the schedule is paused: nothing is delivered until `tidesync schedule resume`", {});
+            "everything works, but a schedule is paused: nothing is delivered until `tidesync schedule resume ID`", {});
     return lines.end(
         "everything is in place",
         {"tidesync schedule list      when QStash calls next", "tidesync schedule trigger   let it call now",

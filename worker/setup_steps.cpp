@@ -180,6 +180,7 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
                 job == main_job ? "" : fmt::format("--job {} ", job), printable(found->cron)));
         return false;
     } else if (const auto corrected = correction_of(*found, config, job)) {
+        action.order.cron = corrected->request.cron;
         record_or_warn(config.run_store, entry_of(action, user_of_command_line()));
         place_schedule(client, corrected->request);
         what = fmt::format("updated ({})", fmt::join(corrected->changes, "; "));

@@ -25,8 +25,10 @@ bool is_recovery_conflict(const broken_reading& broken) noexcept {
 }
 
 bool is_worth_another_snapshot(const broken_reading& broken) noexcept {
-    return is_recovery_conflict(broken) ||
-           (broken.side == "slave" && broken.standby && is_lost_connection(broken.sqlstate));
+    if (is_recovery_conflict(broken)) return true;
+    // Who borrowed a snapshot whose owner is gone finds rows without their parts: to the server that looks like damage.
+    return broken.side == "slave" && broken.standby &&
+           (is_lost_connection(broken.sqlstate) || broken.sqlstate.starts_with("XX"));
 }
 
 std::optional<std::chrono::milliseconds> pause_before_another_snapshot(int snapshots) noexcept {

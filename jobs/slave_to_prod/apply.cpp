@@ -125,7 +125,7 @@ private:
             if (tables_[i].how == strategy::load) rows += plan_.tables[i].estimated_rows;
             if (is_staged(i)) rows += tables_[i].wanted.rows;
         }
-        run_.progress->expect(rows);
+        run_.progress->expect(rows, false); // most are written by one statement for each table
     }
 
     /// @returns whether there was any

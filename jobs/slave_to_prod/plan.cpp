@@ -350,13 +350,15 @@ void check_rules(const catalog& slave, const catalog& production, const table_ru
                 "partitions, extensions' tables and the schemas that Supabase manages are never synced",
                 pattern, literal ? "that both sides have" : "of the slave"));
     }
-    for (const auto& group : rules.groups)
+    for (const auto& group : rules.groups) {
+        if (!rules.group.empty() && group.name != rules.group) continue; // a mistake there moves no table here
         for (const auto& pattern : group.tables)
             if (!is_there(slave, pattern) || !is_there(production, pattern))
                 plan.problems.push_back(fmt::format(
                     "groups in tidesync.yaml: {} of {} is no table that both sides have: correct it (schema.table), or "
                     "remove it",
                     pattern, group.name));
+    }
     for (const auto& rule : rules.tables)
         if (!is_there(slave, rule.pattern) || !is_there(production, rule.pattern))
             plan.problems.push_back(fmt::format(
@@ -436,7 +438,14 @@ plan make_plan(const catalog& slave, const catalog& production, const table_rule
                 "table {} has a filter and deletes, and texts are compared as {} on the slave and {} in production: "
                 "where it compares texts, let it say COLLATE \"C\"",
                 table.name.text(), slave.collation, production.collation));
-    if (result.tables.empty() && result.problems.empty())
+    if (!result.tables.empty() || !result.problems.empty()) return result;
+    if (!rules.group.empty())
+        result.problems.push_back(fmt::format(
+            "group {} in tidesync.yaml has no table: correct its tables:, or what include and exclude let through",
+            rules.group));
+    else if (!rules.groups.empty())
+        result.warnings.emplace_back("every table is in a group: this job has nothing to do, and needs no schedule");
+    else
         result.problems.emplace_back(
             "no table is on both sides and selected: check the two addresses, and include and exclude in "
             "tidesync.yaml (`tidesync check-config` shows them)");

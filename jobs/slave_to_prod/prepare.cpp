@@ -209,7 +209,7 @@ std::vector<prepared_table> survey(const plan& plan, readers& readers, jobs::rep
     std::int64_t rows = 0;
     for (std::size_t i = 0; i < plan.tables.size(); ++i)
         if (!empty[i] || !may_load(plan.tables[i])) rows += plan.tables[i].estimated_rows;
-    progress.expect(rows);
+    progress.expect(rows, false);
     std::vector<prepared_table> tables(plan.tables.size());
     readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
         tables[i] = look_at(plan.tables[i], plan.portable_hashes, empty[i], reader, report.tables[i], progress);
@@ -225,7 +225,7 @@ void prepare(
     std::int64_t rows = 0;
     for (std::size_t i = 0; i < tables.size(); ++i)
         if (is_staged(tables[i])) rows += rows_in(plan.tables[i], report.tables[i]);
-    progress.expect(rows);
+    progress.expect(rows, true);
     std::deque<stager> stagers;
     while (stagers.size() < readers.count()) stagers.emplace_back(staging, readers.run());
     readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
@@ -251,7 +251,7 @@ void compare(const plan& plan, readers& readers, jobs::report& report) {
     name_tables(plan, report);
     std::int64_t rows = 0;
     for (const auto& table : plan.tables) rows += table.estimated_rows;
-    progress.expect(rows);
+    progress.expect(rows, false);
     readers.for_each_table(plan, [&](reader& reader, std::size_t i) {
         auto& counts = report.tables[i];
         progress.rows(counts.name, 0, plan.tables[i].estimated_rows);

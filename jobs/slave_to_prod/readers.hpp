@@ -13,6 +13,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 namespace tidesync::slave_to_prod {
 
@@ -43,9 +44,10 @@ public:
     /// Of the slave's snapshot.
     [[nodiscard]] const catalog& slave_tables() const { return slave_tables_; }
 
-    /// Opens as many more as the limits allow and there are tables that take long.
+    /// Opens as many more as the limits allow and there are tables that take long. Where a server has no connection to
+    /// give, those that are there do it, and a warning says so.
     /// @throws postgres::error
-    void open_more(const plan&);
+    void open_more(const plan&, std::vector<std::string>& warnings);
 
     [[nodiscard]] reader& first() { return readers_.front(); }
     [[nodiscard]] std::size_t count() const { return readers_.size(); }
@@ -58,10 +60,14 @@ public:
     /// @throws what was thrown first
     void for_each_table(const plan&, const std::function<void(reader&, std::size_t)>& read);
 
-    /// Lets all go, but those that hold the slave's snapshot.
+    /// Lets all go, but those that hold the slave's snapshot. What others read in the snapshots that they borrowed
+    /// counts only if their owners are there at the end: production's is asked here, the slave's by close_snapshot.
+    /// @throws postgres::error
     [[nodiscard]] slave_sessions leave();
 
 private:
+    void ask_owner();
+
     const postgres::address& slave_;
     const postgres::address& production_;
     server_limits limits_;

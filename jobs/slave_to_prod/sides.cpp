@@ -39,7 +39,7 @@ slave_side open_slave(
     const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, bool with_rows,
     jobs::report& report) {
     return postgres::named("slave", "reading the catalog", [&] {
-        // All connections come first: none has to be made while a snapshot is held.
+        // All connections come first: none of these has to be made while a snapshot is held.
         auto sessions = connect_slave(slave, limits, run, with_rows);
         auto connection = postgres::connect(slave, "slave");
         sessions.words.execute(begin_reading(limits, ""), opening);

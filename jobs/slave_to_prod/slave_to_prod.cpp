@@ -201,7 +201,7 @@ void slave_to_prod::apply_snapshot(const jobs::run_context& run, jobs::report& r
     jobs::failpoint("stage.begun"); // the state of the slave that will be written is chosen
 
     phases.enter("compare");
-    readers.open_more(plan);
+    readers.open_more(plan, report.warnings);
     auto tables = survey(plan, readers, report);
 
     phases.enter("stage");
@@ -233,8 +233,10 @@ void slave_to_prod::compare_snapshot(const jobs::run_context& run, jobs::report&
     const auto plan = plan_or_refuse(readers.slave_tables(), live_tables, settings_, plan_for::comparing, report);
 
     phases.enter("compare");
-    readers.open_more(plan);
+    readers.open_more(plan, report.warnings);
     compare(plan, readers, report);
+    auto slave = readers.leave();
+    close_snapshot(slave);
     foresee(plan, settings_.rules, find_last_receipt(settings_.production, run.job), report);
 }
 

@@ -19,6 +19,9 @@ void set_in(const database& where, const std::vector<std::string>& settings) {
     for (const auto& setting : settings)
         where.run(
             fmt::format("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', current_database()); END$$", setting));
+    // Those that a pooler keeps were made before, and know nothing of it.
+    where.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+              "WHERE datname = current_database() AND pid <> pg_backend_pid()");
 }
 
 /// All rows of table t, written alike whatever the database says.

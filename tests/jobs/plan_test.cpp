@@ -204,7 +204,21 @@ TEST_CASE("a table belongs to one group, with all that it refers to", "[jobs][pl
         s.problems(),
         tidesync::tests::containing("table public.log is in several, logs, items: let one of them name it"));
     s.rules.groups[1].tables = {"public.nothing*"};
+    CHECK(s.problems() == none); // of logs
+    s.rules.group = "";
     CHECK_THAT(s.problems(), tidesync::tests::containing("public.nothing* of items is no table that both sides have"));
+}
+
+TEST_CASE("a job without a table says whose it is", "[jobs][plan][groups]") {
+    servers s;
+    s.add("log");
+    s.rules.groups = {{.name = "logs", .tables = {"public.log"}}};
+    CHECK(s.problems() == none); // of the job with the rest
+    REQUIRE(s.make().warnings.size() == 1);
+    CHECK(s.make().warnings.front().starts_with("every table is in a group"));
+    s.rules.group = "logs";
+    s.rules.exclude = {"public.*"};
+    CHECK_THAT(s.problems(), tidesync::tests::containing("group logs in tidesync.yaml has no table"));
 }
 
 TEST_CASE("a key is the primary one, else a unique one, else the rules'", "[jobs][plan]") {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <thread>
+#include <utility>
 
 using namespace tidesync;
 using namespace tidesync::tests;
@@ -90,15 +91,25 @@ void churn(const std::stop_token& over, const std::string& url) {
     }
 }
 
+/// So that each of them has a reader, on the slave and in production.
+void make_both_large(standby_fixture& s) {
+    s.f.both.run_on_both("ALTER TABLE small ADD filler text");
+    s.f.both.slave.run("TRUNCATE big, small; "
+                       "INSERT INTO big SELECT i, repeat('x', 400) FROM generate_series(1, 12000) AS i; "
+                       "INSERT INTO small SELECT i, 0, repeat('x', 400) FROM generate_series(1, 2000) AS i");
+    s.f.both.production.run("TRUNCATE big, small; INSERT INTO big VALUES (1, ''); INSERT INTO small VALUES (1, 7)");
+}
+
 } // namespace
 
 TEST_CASE("twenty syncs succeed from a standby whose replay cancels them all the time", "[jobs][standby]") {
     standby_fixture s;
     auto& [slave, production] = s.f.both;
     s.f.both.run_on_both("CREATE TABLE a (id int PRIMARY KEY, generation int NOT NULL, filler text); "
-                         "CREATE TABLE b (id int PRIMARY KEY, generation int NOT NULL)");
+                         "CREATE TABLE b (id int PRIMARY KEY, generation int NOT NULL, filler text)");
+    // Both are large enough for a reader of their own.
     slave.run("INSERT INTO a SELECT i, 1, repeat('x', 200) FROM generate_series(1, 2000) AS i; "
-              "INSERT INTO b SELECT i, 1 FROM generate_series(1, 500) AS i");
+              "INSERT INTO b SELECT i, 1, repeat('x', 800) FROM generate_series(1, 500) AS i");
     REQUIRE(ending(s.sync()) == "done");
 
     constexpr int syncs = 20;
@@ -203,7 +214,7 @@ TEST_CASE("a standby that ends sessions which stand idle is read again", "[jobs]
         CHECK(s.snapshots == 2);
         CHECK(s.f.difference("small") == none);
     }
-    SECTION("for its replay, during a check, where one session holds the snapshot") {
+    SECTION("for its replay, during a check of small tables, where one session holds the snapshot") {
         s.on_phase = [&] {
             if (s.phase == "compare") s.disturb(1, 10s, [&] { s.clear_away(); });
         };
@@ -212,6 +223,16 @@ TEST_CASE("a standby that ends sessions which stand idle is read again", "[jobs]
         CHECK(s.replica.conflicts(s.f.both.slave, "confl_snapshot") == 1);
         CHECK(s.snapshots == 2);
         CHECK(found(result, "public.small") == "missing 9, different 1, extra 0 of 10");
+    }
+    SECTION("for its replay, while a second reader waits for its connections") {
+        make_both_large(s);
+        s.on_phase = [&] {
+            if (s.phase == "compare") s.disturb(2, 10s, [&] { s.clear_away(); });
+        };
+        CHECK(ending(s.sync()) == "done");
+        CHECK(s.snapshots == 2);
+        CHECK(s.f.difference("small") == none);
+        CHECK(s.f.difference("big") == none);
     }
     SECTION("by an operator's hand") {
         const auto end_sessions = [&](const auto& run) {
@@ -232,6 +253,38 @@ TEST_CASE("a standby that ends sessions which stand idle is read again", "[jobs]
         CHECK(lacking(ending(s.sync()), {"retry unreachable: slave: "}) == none);
         CHECK(s.snapshots == 1);
     }
+}
+
+// Its replay waits for those who held the snapshot when it began to wait, not for whoever borrowed it since.
+TEST_CASE("what was read in a borrowed snapshot does not count when its owner is gone", "[jobs][standby]") {
+    standby_fixture s;
+    s.make_tables();
+    make_both_large(s);
+    const auto owner = std::this_thread::get_id();
+    bool ended = false;
+    s.on_rows = [&](std::int64_t) {
+        if (s.phase != "compare" || std::this_thread::get_id() == owner || std::exchange(ended, true)) return;
+        // The first of the sessions, once it has nothing to do.
+        const std::string end_owner =
+            "SELECT pg_terminate_backend(pid) FROM (SELECT * FROM pg_stat_activity WHERE application_name = 'tidesync' "
+            "AND backend_type = 'client backend' ORDER BY backend_start LIMIT 1) AS owner "
+            "WHERE state = 'idle in transaction' AND state_change < clock_timestamp() - interval '0.5 s'";
+        const auto until = std::chrono::steady_clock::now() + 10s;
+        while (s.replica.value(end_owner) != "t" && std::chrono::steady_clock::now() < until)
+            std::this_thread::sleep_for(20ms);
+    };
+    SECTION("of a sync") {
+        CHECK(ending(s.sync()) == "done");
+        CHECK(s.f.difference("small") == none);
+        CHECK(s.f.difference("big") == none);
+    }
+    SECTION("of a check") {
+        const auto result = s.run([&] { return s.f.check(); });
+        CHECK(ending(result) == "done");
+        CHECK(found(result, "public.big") == "missing 11999, different 1, extra 0 of 12000");
+    }
+    CHECK(ended);
+    CHECK(s.snapshots == 2);
 }
 
 TEST_CASE(

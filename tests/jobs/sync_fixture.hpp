@@ -23,7 +23,7 @@ public:
     std::function<void(std::string_view, std::int64_t)> on_rows = [](std::string_view, std::int64_t) {};
 
     void phase(std::string_view name) override { on_phase(name); }
-    void expect(std::int64_t) override {}
+    void expect(std::int64_t, bool) override {}
     void rows(std::string_view item, std::int64_t rows, std::int64_t) override { on_rows(item, rows); }
 };
 

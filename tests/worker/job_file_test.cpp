@@ -112,6 +112,7 @@ TEST_CASE("what is wrong in the job file is named with its line", "[worker][sett
         {"jobs:\n  slave-to-prod:\n    groups: [a]\n", "expected names, each with tables:"},
         {"jobs:\n  slave-to-prod:\n    groups: {Logs: {tables: [a.b]}}\n", "group `Logs`: expected a small letter"},
         {"jobs:\n  slave-to-prod:\n    groups: {a_b: {tables: [a.b]}}\n", "group `a_b`: expected a small letter"},
+        {"jobs:\n  slave-to-prod:\n    groups: {a: {tables: [a.b]}, a: {tables: [a.c]}}\n", "group `a` is there twice"},
         {"jobs:\n  slave-to-prod:\n    groups: {a: {tables: []}}\n", "group a: tables: expected at least one"},
         {"jobs:\n  slave-to-prod:\n    groups: {a: {slot_every_s: 60}}\n", "group a: tables: expected at least one"},
         {"jobs:\n  slave-to-prod:\n    groups: {a: {tables: [a.b], slot_every_s: 1}}\n", "60 to 604800"},

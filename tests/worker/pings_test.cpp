@@ -50,7 +50,7 @@ std::vector<std::string> lines_of(const canned_server& server) {
 TEST_CASE("a run pings when it starts, and when it has ended well or dead", "[worker][ping][threads]") {
     const canned_server hook{std::vector<canned_answer>(5, answer(200, "OK"))};
     counter counts;
-    pings to{secret{hook.url() + "/abc"}, {&counts}, quick};
+    pings to{secret{hook.url() + "/abc"}, "j", {&counts}, quick};
     const claimed_run good{.run_id = "run-1", .job = "j"};
     to.run_started(good);
     end(to, good, "succeeded");
@@ -66,6 +66,11 @@ TEST_CASE("a run pings when it starts, and when it has ended well or dead", "[wo
     end(to, dry, "succeeded");
     end(to, dry, "dead", a_failure);
     end(to, good, "cancelled", a_failure);
+    const claimed_run other{.run_id = "run-7", .job = "another"};
+    to.run_started(other);
+    end(to, other, "succeeded");
+    end(to, other, "dead", a_failure);
+    to.run_expired({.run_id = "run-8", .job = "another", .state = "dead"});
     to.run_rescued({.run_id = "run-4", .job = "j", .state = "retry_wait"});
     to.run_rescued({.run_id = "run-5", .job = "j", .state = "dead", .dry_run = true});
     to.run_expired(
@@ -85,7 +90,7 @@ TEST_CASE("a ping is tried three times, and then it is the next one's turn", "[w
     const canned_server hook{
         {answer(500), {}, answer(200), answer(404), answer(301, "", "Location: /x\r\n"), answer(503), answer(200)}};
     counter counts;
-    pings to{secret{hook.url()}, {&counts}, quick};
+    pings to{secret{hook.url()}, "j", {&counts}, quick};
     for (const auto* id : {"one", "two", "three"}) to.run_started({.run_id = id, .job = "j"});
     to.finish(10s);
     const auto lines = lines_of(hook);
@@ -101,7 +106,7 @@ TEST_CASE("runs do not wait for a receiver that hangs, and only so many pings wa
     counter counts;
     const auto before = std::chrono::steady_clock::now();
     {
-        pings to{secret{hook.url()}, {&counts}, quick};
+        pings to{secret{hook.url()}, "j", {&counts}, quick};
         for (int i = 0; i < 150; ++i) to.run_started({.run_id = std::to_string(i), .job = "j"});
         CHECK(std::chrono::steady_clock::now() - before < 300ms);
         to.finish(50ms);

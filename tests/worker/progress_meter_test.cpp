@@ -19,7 +19,7 @@ const progress_meter::time start{1h};
 TEST_CASE("progress adds up the rows of tables that are read at the same time", "[progress]") {
     progress_meter meter;
     meter.phase("stage", start);
-    meter.expect(10'000);
+    meter.expect(10'000, true);
     meter.rows("public.orders", 1'000, 6'000);
     meter.rows("public.lines", 500, 4'000);
     meter.rows("public.orders", 2'000, 6'000);
@@ -37,7 +37,7 @@ TEST_CASE("progress adds up the rows of tables that are read at the same time", 
 TEST_CASE("progress of a table that is begun again does not count its rows twice", "[progress]") {
     progress_meter meter;
     meter.phase("apply", start);
-    meter.expect(100);
+    meter.expect(100, true);
     meter.rows("public.orders", 80, 100);
     meter.rows("public.orders", 0, 100);
     meter.rows("public.orders", 10, 100);
@@ -47,7 +47,7 @@ TEST_CASE("progress of a table that is begun again does not count its rows twice
 TEST_CASE("progress does not say what nobody can know", "[progress]") {
     progress_meter meter;
     meter.phase("compare", start);
-    meter.expect(100);
+    meter.expect(100, true);
     CHECK(meter.at(start + 1h).rows_per_s == 0);
     CHECK_FALSE(meter.at(start + 1h).left);
 
@@ -66,11 +66,30 @@ TEST_CASE("progress does not say what nobody can know", "[progress]") {
     CHECK(meter.at(start + 9s).item.empty());
 }
 
+TEST_CASE("progress foretells nothing where rows are told of a table at a time", "[progress]") {
+    progress_meter meter;
+    meter.phase("compare", start);
+    meter.expect(1'000'000, false);
+    meter.rows("public.small", 100'000, 100'000);
+    const auto now = meter.at(start + 1h);
+    CHECK(now.rows_per_s == 0);
+    CHECK_FALSE(now.left);
+    CHECK(progress_text(now) == "compare 10 %, public.small 100000 of 100000 rows");
+
+    meter.phase("stage", start);
+    meter.expect(1'000'000, true);
+    meter.rows("public.small", 20'000, 1'000'000);
+    CHECK(meter.at(start + 1min).rows_per_s == 333);
+    CHECK_FALSE(meter.at(start + 1min).left); // a beginning says little
+    meter.rows("public.small", 40'000, 1'000'000);
+    CHECK(meter.at(start + 1min).left == 24min);
+}
+
 TEST_CASE("progress is told in one line, from the document that the run store keeps", "[progress]") {
     progress_meter meter;
     meter.phase("stage", start);
     CHECK(progress_text(meter.at(start)) == "stage");
-    meter.expect(1'000'000);
+    meter.expect(1'000'000, true);
     meter.rows("public.orders", 250'000, 500'000);
     const nlohmann::json kept = meter.at(start + 100s);
     CHECK(
