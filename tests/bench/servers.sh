@@ -27,6 +27,8 @@ configure() { # side
         -c "ALTER SYSTEM SET min_wal_size = '2GB'" -c 'ALTER SYSTEM SET autovacuum = off')
     if [[ $1 == slave ]]; then settings+=(-c "ALTER SYSTEM SET wal_level = 'logical'"); fi
     on "$1" postgres "${settings[@]}"
+    # Logging in costs what it costs people: tests/servers spares tests most of that.
+    on "$1" postgres <<<"ALTER ROLE postgres PASSWORD '$(<"$work/servers/$1.password")'"
 }
 
 on() { # side database psql-argument...
