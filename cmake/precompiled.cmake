@@ -1,5 +1,5 @@
-# Headers that most files read, read once: half of the time that the sanitizers' builds take. The release binary is
-# built without, and so is what clang-tidy sees; both find a file that leans on an include it does not write.
+# Headers that most files read, read once: half of the time that the sanitizers' builds and clang-tidy take. The
+# release binary is built without, which finds a file that leans on an include it does not write.
 #   tidesync_precompile(<target> [<header>...])
 function(tidesync_precompile target)
     if(TIDESYNC_PRECOMPILE)

@@ -21,12 +21,13 @@ packages_for() { # what codename
         bench:bookworm) echo pgcopydb ;; # elsewhere it is measured where it is found
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
+        tidy:*) echo libclang-19-dev llvm-19-dev ;; # for a plugin; clang-tidy does without
     esac
 }
 
 dev_setup() {
     [[ $# -eq 0 ]] || refuse_usage "setup takes no arguments"
-    need build demo test conformance bench lint
+    need build demo test conformance bench lint tidy
     report packages "all there"
 }
 
