@@ -9,6 +9,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <random>
+#include <utility>
 
 namespace tidesync::worker {
 
@@ -144,7 +145,7 @@ bool runner::has_room() const {
     const auto busy = std::ranges::count_if(active_, [](const auto& entry) { return !entry.second->over; });
     const bool healthy = std::ranges::none_of(
         active_, [](const auto& entry) { return !entry.second->over && entry.second->beats_fail; });
-    return !draining_ && healthy && busy < limits_.runs_max * static_cast<int>(names_.size());
+    return !draining_ && healthy && std::cmp_less(busy, static_cast<std::size_t>(limits_.runs_max) * names_.size());
 }
 
 void runner::start(claimed_run claim) {

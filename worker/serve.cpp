@@ -50,6 +50,7 @@ exit_code serve(const command& command) {
     if (!config.ping_url.empty())
         observers.push_back(&switches.emplace(config.ping_url, jobs.front(), observers, pings::rhythm{}));
     std::vector<jobs::job*> workable;
+    workable.reserve(all.size());
     for (auto& job : all) workable.push_back(&job);
     runner runs{store, workable, {.run_time = config.run_time_limit}, nullptr, observers};
     services with{config, store, runs, jobs, process_name()};

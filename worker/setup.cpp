@@ -52,9 +52,7 @@ exit_code set_up(const command& command) {
         return lines.end(
             changes ? "not ready yet" : "not ready yet: nothing was changed at QStash",
             {"put right what is wrong above, then run `tidesync setup` again"});
-    if (!ticks)
-        return lines.end(
-            "everything works, but a schedule is paused: nothing is delivered until `tidesync schedule resume ID`", {});
+    if (!ticks) return lines.end("everything works, but a schedule is paused: see above", {});
     return lines.end(
         "everything is in place",
         {"tidesync schedule list      when QStash calls next", "tidesync schedule trigger   let it call now",

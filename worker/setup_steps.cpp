@@ -193,8 +193,10 @@ bool own_schedule(transcript& lines, qstash::client& client, const settings& con
         tick ? fmt::format("next tick {} UTC", minute_text(tick)) : "no tick to come",
         printable(schedule.destination)));
     if (schedule.paused)
-        lines.note(
-            "the schedule is paused (by a person, the route or QStash): nothing is delivered until it is resumed");
+        lines.note(fmt::format(
+            "schedule {0} is paused (by a person, the route or QStash): nothing is delivered until `tidesync schedule "
+            "resume {0}`",
+            id));
     lines.document["schedules"][job] = schedule_document(schedule, now);
     return !schedule.paused;
 }

@@ -18,14 +18,15 @@ std::string begin_reading_by_place(const server_limits& limits, const std::strin
 slave_sessions connect_slave(
     const postgres::address& slave, const server_limits& limits, const jobs::run_context& run, bool with_rows) {
     slave_sessions sessions{.words = {slave, "slave", run.stop, patience(limits)}, .rows = {}};
-    if (with_rows) sessions.rows.emplace(slave, "slave", run.stop, patience(limits));
+    if (with_rows) sessions.rows = std::make_unique<postgres::session>(slave, "slave", run.stop, patience(limits));
     return sessions;
 }
 
 production_sessions connect_production(
     const postgres::address& production, const server_limits& limits, const jobs::run_context& run, bool with_keys) {
     production_sessions sessions{.words = {production, "production", run.stop, patience(limits)}, .keys = {}};
-    if (with_keys) sessions.keys.emplace(production, "production", run.stop, patience(limits));
+    if (with_keys)
+        sessions.keys = std::make_unique<postgres::session>(production, "production", run.stop, patience(limits));
     return sessions;
 }
 

@@ -6,7 +6,8 @@
 #include "jobs/slave_to_prod/read_statements.hpp"
 #include "jobs/stores/postgres/session.hpp"
 
-#include <optional>
+#include <memory>
+#include <string>
 
 /// The two databases, opened for reading: each session sees one state for as long as it is there.
 namespace tidesync::slave_to_prod {
@@ -18,8 +19,8 @@ namespace tidesync::slave_to_prod {
 /// it clears away rows that a borrower should still see, who is not told. So what was read counts only when the owner
 /// is there at the end: see `close_snapshot`.
 struct slave_sessions {
-    postgres::session words;               ///< is asked what the rows are like
-    std::optional<postgres::session> rows; ///< is asked for rows, also by their places, where any are to be moved
+    postgres::session words;                 ///< is asked what the rows are like
+    std::unique_ptr<postgres::session> rows; ///< is asked for rows, also by their places; null where none are moved
 };
 
 struct slave_side {
@@ -54,7 +55,7 @@ void let_go(postgres::session&) noexcept;
 /// Production inside one snapshot.
 struct production_sessions {
     postgres::session words;
-    std::optional<postgres::session> keys; ///< is asked for keys by their places, where rows may be deleted
+    std::unique_ptr<postgres::session> keys; ///< is asked for keys by their places; null where no row may be deleted
 };
 
 struct opened_production {

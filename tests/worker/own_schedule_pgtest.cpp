@@ -4,6 +4,7 @@
 #include "tests/support/canned_server.hpp"
 #include "tests/support/scheduler_process.hpp"
 #include "tests/support/serving.hpp"
+#include "tests/worker/environment.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -131,10 +132,38 @@ TEST_CASE("setup finds everything in place, and says when somebody paused the sc
     result = c.run({"setup"});
     CHECK(result.status == 0);
     CHECK_THAT(result.out, Contains("paused (by a person, the route or QStash)"));
-    CHECK_THAT(
-        result.out, Contains("everything works, but the schedule is paused: nothing is delivered until `tidesync "
-                             "schedule resume`"));
+    CHECK_THAT(result.out, Contains("until `tidesync schedule resume tidesync-slave-to-prod`"));
+    CHECK_THAT(result.out, Contains("everything works, but a schedule is paused: see above"));
     CHECK_THAT(result.out, !Contains("everything is in place"));
+}
+
+TEST_CASE(
+    "setup makes a schedule for each group, at its slots, and QStash's message runs it", "[worker][setup][groups]") {
+    circle c;
+    c.databases.run_on_both("CREATE TABLE log (id int PRIMARY KEY)");
+    c.databases.slave.run("INSERT INTO log VALUES (1)");
+    const temporary_file job_file{
+        "jobs: {slave-to-prod: {groups: {logs: {tables: [public.log], slot_every_s: 3600}}}}\n"};
+    c.environment["TIDESYNC_CONFIG"] = job_file.path;
+    const serving worker{c.environment};
+    const auto result = c.run({"setup"});
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    const auto listed = c.document({"schedule", "list", "--json"}).at("schedules");
+    REQUIRE(listed.size() == 2);
+    const auto stored =
+        nlohmann::json::parse(c.scheduler.call("GET", "/v2/schedules/tidesync-slave-to-prod-logs").body);
+    CHECK(stored.at("cron") == "0 * * * *");
+    CHECK(stored.at("destination") == c.environment.at("TIDESYNC_PUBLIC_URL") + "/api/jobs/slave-to-prod-logs/runs");
+    CHECK(c.run({"schedule", "trigger", "tidesync-slave-to-prod-logs"}).status == 0);
+    CHECK(comes_true([&] { return c.databases.production.value("SELECT count(*) FROM log") == "1"; }));
+    CHECK(c.databases.production.value("SELECT count(*) FROM item") == "0");
+    const auto found = c.run({"doctor"});
+    INFO(found.out);
+    CHECK_THAT(found.out, Contains("tables of slave-to-prod-logs"));
+    CHECK_THAT(found.out, Contains("`0 * * * *` and slot_every_s (3600) mean the same ticks"));
+    CHECK(c.run({"schedule", "pause", "tidesync-slave-to-prod-logs"}).status == 0);
+    CHECK_THAT(c.run({"doctor"}).out, Contains("`tidesync schedule resume tidesync-slave-to-prod-logs`"));
 }
 
 TEST_CASE("setup leaves a schedule alone that calls another server", "[worker][setup]") {

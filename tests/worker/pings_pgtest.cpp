@@ -87,7 +87,7 @@ TEST_CASE("a run that killed its workers pings from where it was found dead", "[
     const auto run = store.accept({.job = "scripted", .trigger = "manual", .actor = "test", .message = {}}, "w");
     REQUIRE(run.claimed);
     databases.production.run("UPDATE tidesync.run SET crashes = 2, lease_expires_at = now() - interval '1 s'");
-    worker::pings to{worker::secret{hook.url("/p")}, "slave-to-prod", {}, {}};
+    worker::pings to{worker::secret{hook.url("/p")}, "scripted", {}, {}};
     worker::runner runs{store, {&job}, {}, nullptr, {&to}};
     const worker::run_queue queue{store, runs, "w", {}};
     REQUIRE(hook.await(1));
