@@ -16,6 +16,7 @@ using result_ptr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 constexpr std::size_t flush_every_bytes = 64UL * 1024;
 constexpr std::int64_t progress_every_rows = 4096;
+constexpr std::size_t message_bytes_max = 32UL * 1024;  // the server takes each message apart: one a row costs it time
 constexpr std::chrono::milliseconds look_up_every{200}; // how long a requested stop may go unnoticed
 
 } // namespace
@@ -103,6 +104,7 @@ session::counts session::relay(const copying& what, session& target, const on_pr
         target.abandon_copy_in();
         throw;
     }
+    target.send_rest();
     if (PQputCopyEnd(target.connection_.get(), nullptr) < 0) target.fail(nullptr);
     target.flush();
     const auto written = target.end_copy();
@@ -181,9 +183,22 @@ bool session::next_row(const std::function<void(std::string_view)>& take) {
     }
 }
 
-void session::put(std::string_view bytes) {
-    if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) < 0) fail(nullptr);
-    unflushed_ += bytes.size();
+void session::put(std::string_view row) {
+    if (message_.size() + row.size() > message_bytes_max) send_rest();
+    if (row.size() > message_bytes_max)
+        send_message(row); // never copied once more: it may be of any size
+    else
+        message_ += row;
+}
+
+void session::send_rest() {
+    if (!message_.empty()) send_message(message_);
+    message_.clear();
+}
+
+void session::send_message(std::string_view rows) {
+    if (PQputCopyData(connection_.get(), rows.data(), static_cast<int>(rows.size())) < 0) fail(nullptr);
+    unflushed_ += rows.size();
     if (unflushed_ >= flush_every_bytes) flush();
 }
 
@@ -199,6 +214,7 @@ void session::flush() {
 }
 
 void session::abandon_copy_in() noexcept {
+    message_.clear();
     PQputCopyEnd(connection_.get(), "the source failed");
     // What the server answers is of no interest, but has to be read; the bound is one silence.
     try {

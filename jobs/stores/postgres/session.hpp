@@ -84,7 +84,9 @@ private:
     bool next_row(const std::function<void(std::string_view)>& take);
     std::int64_t end_results(const std::function<void(void*)>& take);
     std::int64_t end_copy();
-    void put(std::string_view bytes);
+    void put(std::string_view row);
+    void send_message(std::string_view rows);
+    void send_rest();
     void flush();
     void abandon_copy_in() noexcept;
     void wait(bool for_writing);
@@ -97,6 +99,7 @@ private:
     std::unique_ptr<pg_conn, finish> connection_;
     std::string activity_; ///< what is under way; goes into error texts
     bool in_copy_ = false;
+    std::string message_; ///< rows that have not been handed to libpq
     std::size_t unflushed_ = 0;
 };
 
