@@ -23,8 +23,8 @@ dev_test() {
     export UBSAN_OPTIONS=print_stacktrace=1
     run_tests dev "$@"
     if [[ $# -eq 0 ]]; then
-        test_faults beside release tidesync
-        test_conformance beside tsan tidesync_threadtest
+        test_faults
+        test_conformance
         test_threads
     else
         say "Faults, conformance and the thread sanitizer's part are left to ./dev test without arguments."
@@ -33,23 +33,11 @@ dev_test() {
     finish_tests
 }
 
-# beside PRESET TARGET COMMAND...  builds what the next part needs while tests run that wait more than they compute. The
-# build gets what they leave. Where it fails, the next part tries again and tells.
-beside() {
-    local log=$root/build/logs/build-$1.log status=0
-    mkdir -p "build/$1"
-    { renice -n 19 "$BASHPID" && run_cmake "$1" "$2"; } >"$log" 2>&1 &
-    shift 2
-    ("$@") || status=$?
-    wait
-    return "$status"
-}
-
-# test_faults [BESIDE...]  The same seeds each time; ./dev faults plays others, and more of each.
+# The same seeds each time; ./dev faults plays others, and more of each.
 test_faults() {
     local log=$root/build/logs/test-faults.log status=0 p=0 f=0
     start_fault_servers
-    task faults "$log" "$@" play_faults dev || status=$?
+    task faults "$log" play_faults dev || status=$?
     remove_fault_servers
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
@@ -91,7 +79,7 @@ play_faults() {
 }
 
 # With the binary that users get: another compiler made it than the sanitizers', and has mistakes of its own.
-# Where the suite cannot run it has failed: nothing was proven. Arguments go before it, as for test_faults.
+# Where the suite cannot run it has failed: nothing was proven.
 test_conformance() {
     local log=$root/build/logs/test-conformance.log status=0 p=0 f=0
     build_preset release tidesync
@@ -99,7 +87,7 @@ test_conformance() {
         die "build/release/tidesync holds failpoints, which people must never run"
     fi
     export TIDESYNC_BINARY=$root/build/release/tidesync
-    task conformance "$log" "$@" tests/conformance/run || status=$?
+    task conformance "$log" tests/conformance/run || status=$?
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
     fi
