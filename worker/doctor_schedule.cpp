@@ -73,8 +73,7 @@ std::vector<check> judge_schedule(
                      printable(found->destination), config.public_url),
                  fmt::format(
                      "another worker's, or ours before it moved: then `tidesync schedule create --job {}` with its "
-                     "cron "
-                     "expression",
+                     "cron expression",
                      job.name)});
         else if (correction)
             lines.push_back(

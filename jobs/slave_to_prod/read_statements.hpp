@@ -18,8 +18,8 @@ struct server_limits {
     std::chrono::seconds statement{3600};
     std::chrono::seconds lock{10};
     std::chrono::seconds idle_in_transaction{60};
-    int readers =
-        2; ///< tables read at the same time; each takes two sessions of the slave, and up to three of production
+    /// Tables read at the same time. Each takes two sessions of the slave, and up to three of production.
+    int readers = 2;
 };
 
 /// How long a server may be silent: it may be at work on one statement for as long as that is allowed to take. A peer

@@ -64,9 +64,8 @@ void readers::open_more(const plan& plan, std::vector<std::string>& warnings) {
             if (run_.stop.stop_requested()) throw;
             ask_owner(); // nothing can be borrowed from an owner who has lost it: then that is the error
             warnings.push_back(fmt::format(
-                "{} of {} readers could be opened, and tables are read one after the other more than need be: {}; "
-                "allow "
-                "more connections, or set readers: in tidesync.yaml",
+                "{} of {} readers could be opened, and tables wait for each other: {}; allow more connections, or set "
+                "readers: in tidesync.yaml",
                 readers_.size(), wanted, e.what()));
             return;
         }
