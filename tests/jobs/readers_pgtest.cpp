@@ -159,3 +159,18 @@ TEST_CASE("a stop reaches every reader", "[jobs][sync][readers][threads]") {
     CHECK(std::chrono::steady_clock::now() - start < 60s);
     CHECK(lacking(ending(result), {"stopped", "told to stop"}) == none);
 }
+
+TEST_CASE("a reader that gets no connection is done without, and the report says so", "[jobs][sync][readers]") {
+    sync_fixture f;
+    make_large_tables(f);
+    const login_role role{f.both.slave};
+    // The first reader has two, and one more while the catalog is read.
+    f.both.slave.run(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role.name() + "; ALTER ROLE " + role.name() +
+        " CONNECTION LIMIT 3");
+    f.slave_url = with_login(f.both.slave.url(), role.name(), "a role of one test"); // no pooler knows it
+    const auto result = f.sync();
+    CHECK(ending(result) == "done");
+    CHECK(lacking(warnings(result), {"1 of 2 readers could be opened", "too many connections", "readers:"}) == none);
+    for (int i = 1; i <= tables; ++i) CHECK(f.difference("t" + std::to_string(i)) == none);
+}
