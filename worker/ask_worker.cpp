@@ -22,13 +22,13 @@ std::size_t take(char* bytes, std::size_t, std::size_t count, void* into) {
 
 } // namespace
 
-std::string local_url(const settings& config) {
-    auto host = config.listen.host;
-    if (config.listen.port == 0) return {};
+std::string local_url(const listen_address& where) {
+    auto host = where.host;
+    if (where.port == 0) return {};
     if (host == "0.0.0.0") host = "127.0.0.1";
     if (host == "::") host = "::1";
     const bool six = host.find(':') != std::string::npos;
-    return fmt::format("http://{}:{}", six ? fmt::format("[{}]", host) : host, config.listen.port);
+    return fmt::format("http://{}:{}", six ? fmt::format("[{}]", host) : host, where.port);
 }
 
 worker_answer ask_worker(

@@ -11,9 +11,8 @@
 /// A running worker, asked from the same machine by the verbs that try one out.
 namespace tidesync::worker {
 
-/// Where the worker that these settings describe listens, as seen from this machine; empty when the port is chosen
-/// by the system.
-[[nodiscard]] std::string local_url(const settings&);
+/// Where a worker listens, as seen from this machine; empty when the port is chosen by the system.
+[[nodiscard]] std::string local_url(const listen_address&);
 
 struct worker_answer {
     long status = 0;

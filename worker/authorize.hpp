@@ -59,6 +59,10 @@ public:
     }
 
     [[nodiscard]] constexpr access needs() const { return needs_; }
+    /// Whether QStash has business there.
+    [[nodiscard]] constexpr bool takes_signatures() const {
+        return needs_ == access::signature || needs_ == access::signature_or_token;
+    }
     [[nodiscard]] constexpr scope least() const { return least_; } ///< of a token, where one is taken
 
 private:

@@ -101,7 +101,12 @@ std::vector<check> good_settings(const loading& loaded) {
     if (const auto to = split_url(std::string{values.alarms.url.reveal()}))
         ok(fmt::format("alarms go to {}", to->host));
     if (const auto to = split_url(std::string{values.ping_url.reveal()})) ok(fmt::format("pings go to {}", to->host));
-    ok(fmt::format("listens on {}:{}", values.listen.host, values.listen.port));
+    const auto& here = values.listen;
+    if (const auto& admin = values.admin_listen)
+        ok(fmt::format(
+            "listens on {}:{} for deliveries, on {}:{} for all else", here.host, here.port, admin->host, admin->port));
+    else
+        ok(fmt::format("listens on {}:{}", here.host, here.port));
     ok(fmt::format("job file: {}", values.job_file.empty() ? "none, defaults apply" : values.job_file));
     ok(fmt::format(
         "tables: include {}; exclude {}", fmt::join(values.rules.include, ", "),

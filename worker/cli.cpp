@@ -28,6 +28,7 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_PUBLIC_URL           serve: the address that QStash calls, https://...
   TIDESYNC_ADMIN_TOKEN          serve: what a person sends as Authorization: Bearer ...; `tidesync token` makes others
   TIDESYNC_LISTEN               serve: address:port (default 127.0.0.1:8090)
+  TIDESYNC_ADMIN_LISTEN         serve: a second address:port, for people, probes and metrics; the first then has deliveries only
   TIDESYNC_CLOCK_TOLERANCE      serve: seconds that our clock may be off (default 5)
   TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
   TIDESYNC_DRAIN_LIMIT          serve: seconds that SIGTERM lets a run finish (default 30)
@@ -146,6 +147,34 @@ void add_runs(CLI::App* runs, command& result) {
     add("retry", "Make a new run for one that is dead, cancelled or skipped", command::verb::retry_run);
 }
 
+void add_migration(CLI::App* migrate, command& result) {
+    auto* grant = migrate->add_option(
+        "--grant-to", result.grant_to, "Then let this role do what runs need in these schemas, and no more");
+    migrate
+        ->add_option_function<int>(
+            "--await", [&result](int seconds) { result.await = std::chrono::seconds{seconds}; },
+            "Change nothing: wait at most so many seconds until somebody has migrated and this role may work")
+        ->check(CLI::Range(1, 3600))
+        ->excludes(grant);
+}
+
+/// What supervisors of `serve` call: Docker, Kubernetes, scripts.
+void add_lifecycle(CLI::App& app, command& result) {
+    auto* health = app.add_subcommand(
+        "health", "Ask the worker of this machine whether it is alive. Exit 0 when it says so, 1 otherwise");
+    health->add_flag(
+        "--ready", result.ready, "Whether it would take a delivery now: it does not drain, its store answers");
+    health->callback([&result] { result.what = command::verb::health; });
+    auto* pre_stop =
+        app.add_subcommand("pre-stop", "Wait, so that a load balancer can take this worker out before SIGTERM comes");
+    pre_stop
+        ->add_option_function<int>(
+            "--sleep", [&result](int seconds) { result.sleep = std::chrono::seconds{seconds}; }, "Seconds")
+        ->check(CLI::Range(1, 600))
+        ->required();
+    pre_stop->callback([&result] { result.what = command::verb::pre_stop; });
+}
+
 /// What could not be parsed may have stopped before the flag, so that the words themselves are looked at.
 bool asks_for_json(int argc, const char* const* argv) {
     return std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--json"; });
@@ -217,11 +246,13 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
             "with a remedy. Writes nothing; exit 1 when something is to be put right, 3 when a database is away. "
             "(check-config looks at the settings alone)",
             command::verb::doctor));
-    with_json(
-        add("migrate",
-            "Make or update the schemas tidesync, tidesync_staging and, where TIDESYNC_QSTASH_DATABASE_URL is set, "
-            "tidesync_qstash",
-            command::verb::migrate));
+    add_migration(
+        with_json(
+            add("migrate",
+                "Make or update the schemas tidesync, tidesync_staging and, where TIDESYNC_QSTASH_DATABASE_URL is set, "
+                "tidesync_qstash",
+                command::verb::migrate)),
+        result);
     add_runs(
         with_json(add("runs", "List the latest runs; or show, cancel and retry one", command::verb::runs)), result);
     with_json(with_job(add("pause", "Let a job start nothing until it is resumed", command::verb::pause)))
@@ -257,6 +288,7 @@ command parse_command_line(int argc, const char* const* argv, int& exit_status) 
         "Makes its schema by itself");
     local->add_flag(
         "--catch-up", result.catch_up, "After downtime, make one message for the ticks that each schedule missed");
+    add_lifecycle(app, result);
     add("demo", "For `./dev demo`: makes a schedule of every minute at the local scheduler and follows one message",
         command::verb::demo);
 

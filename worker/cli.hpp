@@ -3,6 +3,7 @@
 #include "worker/schedule_actions.hpp"
 #include "worker/tokens.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -45,16 +46,22 @@ struct command {
         token,
         audit,
         setup,
+        health,
+        pre_stop,
         qstash_local,
         demo
     };
 
     verb what = verb::none;
     std::string job;
-    std::string run_id{};      ///< of runs show, cancel and retry
-    std::string reason{};      ///< of pause
-    bool wait = false;         ///< of ensure
-    std::string config_file{}; ///< --config
+    std::string run_id{};         ///< of runs show, cancel and retry
+    std::string reason{};         ///< of pause
+    bool wait = false;            ///< of ensure
+    bool ready = false;           ///< of health
+    std::chrono::seconds sleep{}; ///< of pre-stop
+    std::chrono::seconds await{}; ///< of migrate: look only, for so long; zero: migrate
+    std::string grant_to{};       ///< of migrate: a role
+    std::string config_file{};    ///< --config
     bool json = false;
     bool dry_run = false;
     std::string approve{}; ///< a run that a guard stopped

@@ -24,6 +24,8 @@ exit_code token(const command&);
 exit_code list_audit(const command&);
 exit_code set_up(const command&);
 exit_code demo(const command&);
+exit_code health(const command&);
+exit_code pre_stop(const command&);
 exit_code qstash_local(const command&);
 
 } // namespace tidesync::worker

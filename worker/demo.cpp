@@ -37,8 +37,8 @@ void tell(std::string_view what, const std::string& text) {
 
 nlohmann::json ask(const settings& config, const std::string& path) {
     const auto answer = ask_worker(
-        local_url(config) + path, {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())}, std::nullopt,
-        answer_limit);
+        local_url(config.for_people()) + path, {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())},
+        std::nullopt, answer_limit);
     auto document = nlohmann::json::parse(answer.body, nullptr, false);
     if (answer.status != 200 || !document.is_object())
         throw std::runtime_error{fmt::format("the worker answers {} with HTTP {}", path, answer.status)};

@@ -111,6 +111,8 @@ http::response<http::string_body> to_message(http_response&& response, unsigned 
 
 class http_server::implementation {
 public:
+    using clock = std::chrono::steady_clock;
+
     implementation(const listen_address& where, http_opening opening, limits limit, refusal refuse)
         : opening_{std::move(opening)}
         , refuse_{refuse ? std::move(refuse) : refusal{[](int status, auto code, auto message, auto hint) {
@@ -135,14 +137,17 @@ public:
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
 
+    void end_connections() { draining_ = true; }
+
     void drain(std::chrono::milliseconds patience) {
-        draining_ = true;
+        end_connections();
         asio::post(acceptor_.get_executor(), [this] {
             error_code ignored;
             static_cast<void>(acceptor_.close(ignored));
         });
-        const auto until = std::chrono::steady_clock::now() + patience;
-        while (requests_ > 0 && std::chrono::steady_clock::now() < until)
+        const auto start = clock::now();
+        answered_ = start;
+        while (!is_quiet() && clock::now() < start + patience)
             std::this_thread::sleep_for(std::chrono::milliseconds{10});
     }
 
@@ -159,7 +164,8 @@ private:
         if (!error) static_cast<void>(acceptor_.listen(asio::socket_base::max_listen_connections, error));
         if (error)
             throw cannot_listen{
-                fmt::format("cannot listen on {}: {}", shown, error.message()), error == asio::error::address_in_use};
+                fmt::format("cannot listen on {}: {}", shown, error.message()), error == asio::error::address_in_use,
+                where.setting};
         port_ = acceptor_.local_endpoint().port();
     }
 
@@ -216,11 +222,19 @@ private:
             ++requests_;
             auto answer = co_await work(std::move(message), remote);
             const bool written = co_await write(stream, std::move(answer), version, keep_alive && !draining_);
+            answered_ = clock::now();
             --requests_;
             if (!written || !keep_alive) break;
         }
         static_cast<void>(stream.socket().shutdown(tcp::socket::shutdown_send, error));
         co_await linger(stream);
+    }
+
+    /// A client that was idle for a while may send again at any moment: the longer it is given, the rarer it meets a
+    /// connection that is being closed.
+    [[nodiscard]] bool is_quiet() const {
+        constexpr std::chrono::seconds silence{1};
+        return requests_ == 0 && (connections_ == 0 || clock::now() > answered_.load() + silence);
     }
 
     [[nodiscard]] std::uint64_t body_limit(std::string_view target) const {
@@ -301,6 +315,7 @@ private:
     std::atomic<bool> draining_{false};
     std::atomic<int> connections_{0};
     std::atomic<int> requests_{0};
+    std::atomic<clock::time_point> answered_{}; ///< when an answer was last sent
     std::atomic<int> large_bodies_{0};
     std::uint16_t port_ = 0;
     asio::thread_pool workers_;
@@ -316,6 +331,8 @@ http_server::http_server(const listen_address& where, http_opening opening, limi
 http_server::~http_server() = default;
 
 std::uint16_t http_server::port() const { return implementation_->port(); }
+
+void http_server::end_connections() { implementation_->end_connections(); }
 
 void http_server::drain(std::chrono::milliseconds patience) { implementation_->drain(patience); }
 

@@ -15,10 +15,12 @@ namespace tidesync::worker {
 
 /// The address cannot be had.
 struct cannot_listen : std::runtime_error {
-    cannot_listen(const std::string& what, bool taken)
+    cannot_listen(const std::string& what, bool taken, std::string_view named_by)
         : std::runtime_error{what}
-        , in_use{taken} {}
-    bool in_use; ///< another process has it
+        , in_use{taken}
+        , setting{named_by} {}
+    bool in_use;         ///< another process has it
+    std::string setting; ///< what to change
 };
 
 /// An HTTP/1.1 server. Everything a client can make it hold or wait for is bounded.
@@ -59,7 +61,11 @@ public:
     /// The port it listens on; differs from the given one when that was 0.
     [[nodiscard]] std::uint16_t port() const;
 
-    /// Takes no more connections and waits until every request has its answer, at most `patience`.
+    /// From now on every answer ends its connection, so that clients go elsewhere with the next request.
+    void end_connections();
+
+    /// The same, takes no more connections, and waits until every request has its answer and nobody speaks any more, at
+    /// most `patience`.
     void drain(std::chrono::milliseconds patience);
 
 private:

@@ -49,6 +49,10 @@ exit_code dispatch(const command& command) {
         return list_audit(command);
     case command::verb::setup:
         return set_up(command);
+    case command::verb::health:
+        return health(command);
+    case command::verb::pre_stop:
+        return pre_stop(command);
     case command::verb::demo:
         return demo(command);
     case command::verb::qstash_local:
@@ -73,11 +77,10 @@ int main(int argc, char** argv) {
         if (const auto* failure = jobs::why(how))
             explain_failure(command, to_string(failure->code), failure->message, failure->hint);
     } catch (const cannot_listen& e) {
-        const std::string setting = command.what == command::verb::qstash_local ? "--listen" : "TIDESYNC_LISTEN";
         explain_failure(
             command, e.in_use ? "address_in_use" : "configuration", e.what(),
-            e.in_use ? "another process listens there: stop it, or set " + setting
-                     : setting + ": expected an address of this machine and a port that this user may open");
+            e.in_use ? "another process listens there: stop it, or set " + e.setting
+                     : e.setting + ": expected an address of this machine and a port that this user may open");
     } catch (const std::exception& e) {
         explain_failure(
             command, "internal", e.what(), "docs/runbook.md has what is known; report the rest with the log");

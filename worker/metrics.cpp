@@ -23,9 +23,8 @@ const prometheus::Histogram::BucketBoundaries answer_times{0.005, 0.02, 0.1, 0.2
 
 constexpr std::array<std::string_view, 7> methods{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::array<std::string_view, 3> sources{"qstash", "qstash_failure", "manual"};
-constexpr std::array<std::string_view, 11> decisions{"created",      "queued",       "attached", "coalesced",
-                                                     "skipped",      "unapprovable", "crowded",  "replayed",
-                                                     "body_differs", "draining",     "rejected"};
+constexpr std::array<std::string_view, 10> decisions{"created",      "queued",  "attached", "coalesced",    "skipped",
+                                                     "unapprovable", "crowded", "replayed", "body_differs", "rejected"};
 constexpr std::array<std::string_view, 19> reasons{"no_keys",
                                                    "missing",
                                                    "malformed",

@@ -114,6 +114,21 @@ migration migrate(const postgres::address& where, schema_part part) {
     });
 }
 
+std::optional<std::vector<std::string>>
+grant_missing_rights(const postgres::address& where, schema_part part, const std::string& role) {
+    return postgres::named(
+        side_of(part), fmt::format("granting to role {}", role), [&]() -> std::optional<std::vector<std::string>> {
+            auto connection = postgres::connect(where, side_of(part));
+            pqxx::work transaction{connection};
+            if (!postgres::query(transaction, sql::find_role.text, role)[0]["present"].as<bool>()) return std::nullopt;
+            auto missing = missing_rights(transaction, part, role);
+            for (const auto& what : missing)
+                transaction.exec(fmt::format("GRANT {} TO {}", what, postgres::quote_name(role)));
+            transaction.commit();
+            return missing;
+        });
+}
+
 schema_check missing_schema(const postgres::address& where, schema_part part) {
     return postgres::named(side_of(part), fmt::format("reading {}.schema_version", versions_of(part).schema), [&] {
         auto connection = postgres::connect(where, side_of(part));
@@ -143,10 +158,11 @@ schema_check missing_schema(pqxx::transaction_base& transaction, schema_part par
     return {};
 }
 
-std::vector<std::string> missing_rights(pqxx::transaction_base& transaction, schema_part part) {
+std::vector<std::string>
+missing_rights(pqxx::transaction_base& transaction, schema_part part, const std::optional<std::string>& role) {
     std::vector<std::string> missing;
     for (const auto& row :
-         postgres::query(transaction, sql::doctor::read_missing_privileges.text, std::string{to_string(part)}))
+         postgres::query(transaction, sql::doctor::read_missing_privileges.text, std::string{to_string(part)}, role))
         missing.push_back(row["missing"].as<std::string>());
     return missing;
 }

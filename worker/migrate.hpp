@@ -2,6 +2,7 @@
 
 #include "jobs/stores/postgres/address.hpp"
 
+#include <optional>
 #include <pqxx/pqxx>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ struct schema_check {
     std::string hint;    ///< what to do
 };
 
+/// Lets a role do what it lacks of what runs need in a part, and no more.
+/// @returns what it lacked, `INSERT on tidesync.run`; nothing at all when there is no such role
+/// @throws postgres::error
+[[nodiscard]] std::optional<std::vector<std::string>>
+grant_missing_rights(const postgres::address&, schema_part, const std::string& role);
+
 /// Whether a part is where this binary needs it.
 /// @throws postgres::error
 [[nodiscard]] schema_check missing_schema(const postgres::address&, schema_part);
@@ -35,8 +42,10 @@ struct schema_check {
 /// The same, for who is connected already. @param where  names the database
 [[nodiscard]] schema_check missing_schema(pqxx::transaction_base&, schema_part, const std::string& where);
 
-/// What the role of a connection may not do in the schemas of a part, though runs need it: `INSERT on tidesync.run`.
-[[nodiscard]] std::vector<std::string> missing_rights(pqxx::transaction_base&, schema_part);
+/// What a role may not do in the schemas of a part, though runs need it: `INSERT on tidesync.run`.
+/// @param role  nothing: that of the connection
+[[nodiscard]] std::vector<std::string>
+missing_rights(pqxx::transaction_base&, schema_part, const std::optional<std::string>& role = {});
 
 /// The same as a problem for whoever starts a worker: one that may not store how its runs end must not begin any.
 /// @throws postgres::error

@@ -88,7 +88,7 @@ exit_code qstash_local(const command& command) {
     const auto loaded = load_or_explain(command.dev ? purpose::scheduler_dev : purpose::scheduler, command);
     if (!loaded) return exit_code::configuration;
     const auto& config = *loaded;
-    const auto where = parse_listen(command.listen);
+    const auto where = parse_listen(command.listen, "--listen");
     if (!where) {
         explain_failure(
             command, "configuration", fmt::format("--listen: {} is not IP-address:port", command.listen),

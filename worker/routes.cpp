@@ -278,9 +278,12 @@ http_step open_route(const route& found, call&& call) {
     }};
 }
 
-http_response no_route(const http_request& request, const std::vector<std::string_view>& allowed) {
+http_response no_route(const http_request& request, const std::vector<std::string_view>& allowed, entrance came_by) {
     if (allowed.empty())
-        return error_answer(404, "not_found", "there is no such route", "GET /openapi.json describes them");
+        return error_answer(
+            404, "not_found", "there is no such route",
+            came_by == entrance::deliveries ? "this address takes deliveries; all else is at TIDESYNC_ADMIN_LISTEN"
+                                            : "GET /openapi.json describes them");
     auto answer = error_answer(
         405, "method_not_allowed", fmt::format("{} is not allowed here", request.method.substr(0, 20)),
         fmt::format("use {}", fmt::join(allowed, " or ")));
@@ -289,9 +292,11 @@ http_response no_route(const http_request& request, const std::vector<std::strin
 }
 
 /// @param pattern  gets that of the path, `other` when no route has it
-http_step find_route(services& with, const http_request& request, const std::string& id, std::string_view& pattern) {
+http_step find_route(
+    services& with, const http_request& request, const std::string& id, entrance came_by, std::string_view& pattern) {
     std::vector<std::string_view> allowed;
     for (const auto& candidate : route_table()) {
+        if (came_by == entrance::deliveries && !candidate.lets_in.takes_signatures()) continue;
         std::string argument;
         if (!fits(candidate.pattern, request.path(), argument)) continue;
         pattern = candidate.pattern;
@@ -299,7 +304,7 @@ http_step find_route(services& with, const http_request& request, const std::str
             return open_route(candidate, {with, request, std::move(argument), id});
         allowed.insert(allowed.end(), candidate.methods.begin(), candidate.methods.end());
     }
-    return no_route(request, allowed);
+    return no_route(request, allowed, came_by);
 }
 
 } // namespace
@@ -319,11 +324,11 @@ std::vector<route_shape> route_shapes() {
     return shapes;
 }
 
-http_step open(services& with, const http_request& request) {
+http_step open(services& with, const http_request& request, entrance came_by) {
     const auto came = clock::now();
     std::string_view pattern = "other";
     const auto id = id_of(request);
-    auto step = find_route(with, request, id, pattern);
+    auto step = find_route(with, request, id, came_by, pattern);
     if (auto* answer = std::get_if<http_response>(&step))
         return finished(with, pattern, request, id, came, std::move(*answer));
     return step;

@@ -50,9 +50,15 @@ inline constexpr std::string_view sync_path = "/api/background/sync/slave-to-pro
 inline constexpr std::string_view failure_callback_path = "/api/qstash/failure";
 inline constexpr std::uint64_t failure_callback_bytes_max = 2UL * 1024 * 1024;
 
+/// What a listener answers.
+enum class entrance {
+    all,
+    deliveries, ///< the routes that take a signature; the others are at TIDESYNC_ADMIN_LISTEN
+};
+
 /// Finds the route and checks who asks, without blocking: refuses, or says what is left to do, which asks the run
 /// store. The route table is at the top of the .cpp.
-[[nodiscard]] http_step open(services&, const http_request&);
+[[nodiscard]] http_step open(services&, const http_request&, entrance = entrance::all);
 
 /// A route as documents describe it.
 struct route_shape {

@@ -31,6 +31,15 @@ http_response refuse(int status, std::string_view code, std::string_view message
     return answer;
 }
 
+std::vector<log::field> addresses(const settings& config, const http_server& server, const http_server* for_people) {
+    std::vector<log::field> shown{{"address", config.listen.host}, {"port", server.port()}, {"version", version}};
+    if (for_people != nullptr) {
+        shown.emplace_back("admin_address", config.admin_listen->host);
+        shown.emplace_back("admin_port", for_people->port());
+    }
+    return shown;
+}
+
 } // namespace
 
 exit_code serve(const command& command) {
@@ -60,19 +69,26 @@ exit_code serve(const command& command) {
     if (!config.alarms.url.empty())
         alarms.emplace(store, config.alarms, run_observers{&counts}, alarm_sender::rhythm{});
     with.last_turn = [&] { return alarms ? std::min(queue.last_turn(), alarms->last_turn()) : queue.last_turn(); };
+    std::optional<http_server> for_people; // apart, so that deliveries never stand in the way of probes
+    if (config.admin_listen)
+        for_people.emplace(
+            *config.admin_listen, [&](const http_request& request) { return open(with, request); }, request_limits(),
+            refuse);
+    const auto answers = for_people ? entrance::deliveries : entrance::all;
     http_server server{
-        config.listen, [&](const http_request& request) { return open(with, request); }, request_limits(), refuse};
-    log::event(
-        log::level::info, "listening",
-        {{"address", config.listen.host}, {"port", server.port()}, {"version", version}});
+        config.listen, [&](const http_request& request) { return open(with, request, answers); }, request_limits(),
+        refuse};
+    log::event(log::level::info, "listening", addresses(config, server, for_people ? &*for_people : nullptr));
 
     const int signal = signals.wait();
     log::event(log::level::info, "draining", {{"signal", signal}, {"limit_s", config.drain_limit.count()}});
     with.draining = true;
+    server.end_connections(); // what comes meanwhile is still taken, and stored for the others
     queue.stop();
     runs.drain(config.drain_limit);
     if (alarms) alarms->stop();
     server.drain(std::chrono::seconds{5});
+    if (for_people) for_people->drain(std::chrono::seconds{5}); // last: until here it has told that we drain
     if (switches) switches->finish(std::chrono::seconds{5});
     log::event(log::level::info, "stopped");
     return exit_code::in_step;

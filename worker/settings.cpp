@@ -40,6 +40,7 @@ const std::set<std::string> known_names = {
     "TIDESYNC_ALARM_SECRET",
     "TIDESYNC_PING_URL",
     "TIDESYNC_LISTEN",
+    "TIDESYNC_ADMIN_LISTEN",
     "TIDESYNC_CLOCK_TOLERANCE",
     "TIDESYNC_DELIVERY_WAIT",
     "TIDESYNC_DRAIN_LIMIT",
@@ -51,12 +52,27 @@ const std::set<std::string> known_names = {
     "QSTASH_URL",
     "QSTASH_TOKEN"};
 
-void read_listen(settings_reader& from, settings& values) {
-    const auto given = from.text("TIDESYNC_LISTEN");
-    if (!given) return;
-    auto where = parse_listen(*given);
-    if (!where) return from.problem("TIDESYNC_LISTEN", "expected IP-address:port, such as 127.0.0.1:8090 or [::]:8090");
-    values.listen = std::move(*where);
+std::optional<listen_address> read_address(settings_reader& from, std::string_view name) {
+    const auto given = from.text(std::string{name});
+    if (!given) return std::nullopt;
+    auto where = parse_listen(*given, name);
+    if (!where) from.problem(name, "expected IP-address:port, such as 127.0.0.1:8090 or [::]:8090");
+    return where;
+}
+
+void read_listeners(settings_reader& from, settings& values) {
+    if (const auto where = read_address(from, "TIDESYNC_LISTEN")) values.listen = *where;
+    values.admin_listen = read_address(from, "TIDESYNC_ADMIN_LISTEN");
+    const auto& [host, port, setting] = values.listen;
+    if (values.admin_listen && port != 0 && values.admin_listen->port == port && values.admin_listen->host == host)
+        from.problem("TIDESYNC_ADMIN_LISTEN", fmt::format("expected another address than {} has", setting));
+}
+
+/// The public keys open either listener.
+void keep_on_loopback(settings_reader& from, const settings& values) {
+    for (const auto* where : {&values.listen, values.admin_listen ? &*values.admin_listen : nullptr})
+        if (where != nullptr && !is_loopback(where->host))
+            from.problem(where->setting, "--insecure-dev needs a loopback address, such as 127.0.0.1:8090");
 }
 
 void read_admin_token(settings_reader& from, settings& values) {
@@ -131,8 +147,9 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
     const bool serves = what_for == purpose::serve || what_for == purpose::setup;
     const bool asks_qstash = what_for == purpose::qstash || what_for == purpose::schedule;
     const bool schedules = what_for == purpose::scheduler || what_for == purpose::scheduler_dev;
-    if (!asks_qstash && !schedules) read_databases(from, values, what_for);
-    read_listen(from, values);
+    const bool asks_worker = what_for == purpose::health;
+    if (!asks_qstash && !schedules && !asks_worker) read_databases(from, values, what_for);
+    read_listeners(from, values);
     from.seconds("TIDESYNC_CLOCK_TOLERANCE", values.clock_tolerance, 60);
     from.seconds("TIDESYNC_DELIVERY_WAIT", values.delivery_wait, 600);
     from.seconds("TIDESYNC_DRAIN_LIMIT", values.drain_limit, 3600);
@@ -148,14 +165,13 @@ loading load_settings(const environment& env, purpose what_for, const std::strin
         read_qstash_token(from, values, what_for != purpose::serve && !looks);
     }
     if (serves) {
-        if (insecure_dev && !is_loopback(values.listen.host))
-            from.problem("TIDESYNC_LISTEN", "--insecure-dev needs a loopback address, such as 127.0.0.1:8090");
+        if (insecure_dev) keep_on_loopback(from, values);
         read_signing_keys(from, values, insecure_dev);
         read_admin_token(from, values);
     }
     if (serves || what_for == purpose::job) read_alarms(from, values);
     if (schedules || what_for == purpose::migrate) read_scheduler(from, values, what_for);
-    if (what_for != purpose::qstash && !schedules) find_job_file(from, job_file, values);
+    if (what_for != purpose::qstash && !schedules && !asks_worker) find_job_file(from, job_file, values);
     if (!values.job_file.empty()) read_job_file(values.job_file, values, result.problems);
     note_foreign_names(env, result);
     return result;
@@ -177,7 +193,7 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || host == "::1" || (numeric && host.starts_with("127."));
 }
 
-std::optional<listen_address> parse_listen(const std::string& text) {
+std::optional<listen_address> parse_listen(const std::string& text, std::string_view setting) {
     const auto colon = text.rfind(':');
     if (colon == std::string::npos || colon == 0) return std::nullopt;
     unsigned port = 0;
@@ -190,7 +206,7 @@ std::optional<listen_address> parse_listen(const std::string& text) {
     const bool is_address = host == "localhost" || inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
                             inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
     if (!is_address) return std::nullopt;
-    return listen_address{std::move(host), static_cast<std::uint16_t>(port)};
+    return listen_address{std::move(host), static_cast<std::uint16_t>(port), setting};
 }
 
 } // namespace tidesync::worker

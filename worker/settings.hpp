@@ -12,13 +12,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tidesync::worker {
 
 struct listen_address {
     std::string host = "127.0.0.1";
-    std::uint16_t port = 8090; ///< 0 lets the system choose
+    std::uint16_t port = 8090;                    ///< 0 lets the system choose
+    std::string_view setting = "TIDESYNC_LISTEN"; ///< what to change when it cannot be had
 };
 
 /// What `tidesync qstash-local` adds.
@@ -45,6 +47,8 @@ struct settings {
     secret ping_url;       ///< told when a run starts and how it ended; without a trailing slash, empty when nobody is
 
     listen_address listen;
+    std::optional<listen_address> admin_listen; ///< for people and probes; then `listen` answers deliveries only
+    [[nodiscard]] const listen_address& for_people() const { return admin_listen ? *admin_listen : listen; }
     std::chrono::seconds delivery_wait{25}; ///< how long the delivery that started a run waits for its end
     std::chrono::seconds drain_limit{30};   ///< how long SIGTERM lets a run finish before it is rolled back
 
@@ -66,6 +70,7 @@ enum class purpose {
     serve,         ///< databases, keys, public URL and admin token
     job,           ///< databases
     doctor,        ///< databases; what `serve` and QStash need, where it is set
+    health,        ///< nothing: where the worker listens has a default
     migrate,       ///< production, and the run store where it is set apart
     store,         ///< the run store
     qstash,        ///< QSTASH_TOKEN; databases and job file are not looked at
@@ -91,7 +96,9 @@ load_settings(const environment&, purpose, const std::string& job_file = {}, boo
 [[nodiscard]] environment process_environment();
 
 /// Reads `127.0.0.1:8090`, `[::]:8090` or `localhost:0`. @returns nothing for another text
-[[nodiscard]] std::optional<listen_address> parse_listen(const std::string&);
+/// @param setting  where the text stood; a literal
+[[nodiscard]] std::optional<listen_address>
+parse_listen(const std::string&, std::string_view setting = "TIDESYNC_LISTEN");
 
 /// True for 127.0.0.0/8, ::1 and localhost.
 [[nodiscard]] bool is_loopback(const std::string& host);

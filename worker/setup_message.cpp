@@ -33,8 +33,8 @@ std::vector<qstash::log_entry> log_of(qstash::client& client, const std::string&
 
 nlohmann::json ask_for_run(const settings& config, const std::string& message_id) {
     const auto answer = ask_worker(
-        local_url(config) + "/api/runs", {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())},
-        std::nullopt, answer_limit);
+        local_url(config.for_people()) + "/api/runs",
+        {fmt::format("Authorization: Bearer {}", config.admin_token.reveal())}, std::nullopt, answer_limit);
     return run_of_message(nlohmann::json::parse(answer.body, nullptr, false), message_id);
 }
 
@@ -95,7 +95,7 @@ std::string advice(const std::vector<qstash::log_entry>& log, const settings& co
         return fmt::format(
             "something answers at {}, but it is not this worker: does the proxy lead to {}, and do both use the same "
             "run store?",
-            config.public_url, local_url(config));
+            config.public_url, local_url(config.listen));
     if (status != 0)
         return fmt::format(
             "HTTP {} came from {}: its proxy's log and the worker's have the reason", status, config.public_url);

@@ -93,10 +93,12 @@ void check_signing_keys(transcript& lines, qstash::client& client, const setting
 }
 
 bool check_worker(transcript& lines, const settings& config) {
-    const auto url = local_url(config);
+    const auto url = local_url(config.for_people());
     constexpr auto remedy = "start it with the same settings: `tidesync serve`; then run `tidesync setup` again";
     if (url.empty()) {
-        lines.wrong(exit_code::failed, "TIDESYNC_LISTEN has port 0: the worker cannot be found", "give it a port");
+        lines.wrong(
+            exit_code::failed, fmt::format("{} has port 0: the worker cannot be found", config.for_people().setting),
+            "give it a port");
         return false;
     }
     worker_answer answer;
@@ -114,7 +116,7 @@ bool check_worker(transcript& lines, const settings& config) {
     if (!is_ours) {
         lines.wrong(
             exit_code::failed, fmt::format("what answers at {} is not Tidesync (HTTP {})", url, answer.status),
-            "is TIDESYNC_LISTEN the worker's address?");
+            fmt::format("is {} the worker's address?", config.for_people().setting));
         return false;
     }
     if (answer.status / 100 != 2) {

@@ -2,7 +2,6 @@
 
 #include "jobs/stores/postgres/failure.hpp"
 #include "worker/answers.hpp"
-#include "worker/migrate.hpp"
 #include "worker/run_store.hpp"
 
 #include <array>
@@ -23,20 +22,24 @@ std::string host_name() {
     return host.data();
 }
 
-bool part_is_there(const postgres::address& where, schema_part part, const command& command) {
-    if (!where.given()) return true;
-    const auto missing = missing_schema(where, part);
-    if (missing.problem.empty()) return true;
-    explain_failure(command, "not_set_up", missing.problem, missing.hint);
-    return false;
+/// Something that `migrate` has not done for a part.
+std::optional<shortage> shortage_of(const postgres::address& where, schema_part part) {
+    if (!where.given()) return std::nullopt;
+    auto missing = missing_schema(where, part);
+    if (missing.problem.empty()) return std::nullopt;
+    return shortage{"not_set_up", std::move(missing)};
 }
 
-bool rights_are_there(const postgres::address& where, schema_part part, const command& command) {
-    if (!where.given()) return true;
-    const auto missing = missing_rights(where, part);
-    if (missing.problem.empty()) return true;
-    explain_failure(command, "access_denied", missing.problem, missing.hint);
-    return false;
+std::optional<shortage> shortage_of_rights(const postgres::address& where, schema_part part) {
+    if (!where.given()) return std::nullopt;
+    auto missing = missing_rights(where, part);
+    if (missing.problem.empty()) return std::nullopt;
+    return shortage{"access_denied", std::move(missing)};
+}
+
+bool is_there(const std::optional<shortage>& missing, const command& command) {
+    if (missing) explain_failure(command, missing->code, missing->what.problem, missing->what.hint);
+    return !missing;
 }
 
 /// Who knows more about the settings of a verb: `check-config`, where it looks at them.
@@ -61,6 +64,8 @@ std::string_view settings_hint(const command& command) {
         return "`tidesync check-config` tests all of them";
     case command::verb::migrate: // may be about the scheduler's database
     case command::verb::schedule:
+    case command::verb::health:
+    case command::verb::pre_stop:
     case command::verb::qstash_local:
     case command::verb::none:
         break;
@@ -102,15 +107,23 @@ void explain_settings(const command& command, const loading& loaded) {
     for (const auto& note : loaded.notes) fmt::print(stderr, "  note: {}\n", note);
 }
 
+std::optional<shortage> find_shortage(const settings& settings) {
+    const std::array parts{
+        std::pair{&settings.production, schema_part::production},
+        std::pair{&settings.run_store, schema_part::run_store}};
+    for (const auto& [where, part] : parts)
+        if (auto missing = shortage_of(*where, part)) return missing;
+    for (const auto& [where, part] : parts)
+        if (auto missing = shortage_of_rights(*where, part)) return missing;
+    return std::nullopt;
+}
+
 bool schemas_are_there(const settings& settings, const command& command) {
-    return part_is_there(settings.production, schema_part::production, command) &&
-           part_is_there(settings.run_store, schema_part::run_store, command) &&
-           rights_are_there(settings.production, schema_part::production, command) &&
-           rights_are_there(settings.run_store, schema_part::run_store, command);
+    return is_there(find_shortage(settings), command);
 }
 
 bool run_store_is_there(const settings& settings, const command& command) {
-    return part_is_there(settings.run_store, schema_part::run_store, command);
+    return is_there(shortage_of(settings.run_store, schema_part::run_store), command);
 }
 
 std::optional<settings> settings_with_store(const command& command) {
@@ -120,7 +133,7 @@ std::optional<settings> settings_with_store(const command& command) {
 }
 
 bool scheduler_is_there(const settings& settings, const command& command) {
-    return part_is_there(settings.scheduler.store, schema_part::scheduler, command);
+    return is_there(shortage_of(settings.scheduler.store, schema_part::scheduler), command);
 }
 
 std::string process_name() {

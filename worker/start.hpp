@@ -1,6 +1,7 @@
 #pragma once
 
 #include "worker/cli.hpp"
+#include "worker/migrate.hpp"
 #include "worker/settings.hpp"
 
 #include <optional>
@@ -23,6 +24,15 @@ void explain_settings(const command&, const loading&);
 
 /// Loads the settings, or explains everything that is wrong with them.
 [[nodiscard]] std::optional<settings> load_or_explain(purpose, const command&);
+
+/// What `tidesync migrate` has not made yet, or the roles may not use.
+struct shortage {
+    std::string_view code; ///< of the error document
+    schema_check what;
+};
+
+/// The first thing that runs need and that is not there. @throws postgres::error when a database does not answer
+[[nodiscard]] std::optional<shortage> find_shortage(const settings&);
 
 /// Whether `tidesync migrate` has made what runs need, and the roles may use it; explains when not.
 /// @throws postgres::error when a database does not answer

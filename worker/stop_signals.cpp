@@ -17,4 +17,10 @@ int stop_signals::wait() const {
     return signal;
 }
 
+std::optional<int> stop_signals::wait(std::chrono::seconds limit) const {
+    const timespec patience{.tv_sec = limit.count(), .tv_nsec = 0};
+    const int signal = sigtimedwait(&set_, nullptr, &patience);
+    return signal > 0 ? std::optional{signal} : std::nullopt;
+}
+
 } // namespace tidesync::worker

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <csignal>
+#include <optional>
 
 namespace tidesync::worker {
 
@@ -11,6 +13,9 @@ public:
 
     /// @returns the signal. A second one ends the process at once.
     [[nodiscard]] int wait() const;
+
+    /// The same, but @returns nothing when none comes in time.
+    [[nodiscard]] std::optional<int> wait(std::chrono::seconds limit) const;
 
 private:
     sigset_t set_{};

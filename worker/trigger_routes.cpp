@@ -96,10 +96,6 @@ http_response trigger_run(call& call, const std::string& job) {
         return error_answer(
             400, "bad_request", "the Idempotency-Key cannot be used", "send one, of at most 255 visible characters");
     }
-    if (call.with.draining) {
-        count("draining");
-        return error_answer(503, "draining", "the worker is shutting down", "try again: another one will answer");
-    }
 
     const auto accepted = accept_run(call.with, request_for(call, job, parameters));
     jobs::failpoint("accept.after_commit");

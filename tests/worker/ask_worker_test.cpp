@@ -23,15 +23,15 @@ TEST_CASE("the run of a message is the one that its delivery started or joined",
 
 TEST_CASE("the worker is looked for where it listens, seen from here", "[worker][ask]") {
     settings values;
-    CHECK(local_url(values) == "http://127.0.0.1:8090");
+    CHECK(local_url(values.listen) == "http://127.0.0.1:8090");
     values.listen = {"0.0.0.0", 80};
-    CHECK(local_url(values) == "http://127.0.0.1:80");
+    CHECK(local_url(values.listen) == "http://127.0.0.1:80");
     values.listen = {"::", 8090};
-    CHECK(local_url(values) == "http://[::1]:8090");
+    CHECK(local_url(values.listen) == "http://[::1]:8090");
     values.listen = {"10.1.2.3", 1};
-    CHECK(local_url(values) == "http://10.1.2.3:1");
+    CHECK(local_url(values.listen) == "http://10.1.2.3:1");
     values.listen = {"127.0.0.1", 0};
-    CHECK(local_url(values).empty());
+    CHECK(local_url(values.listen).empty());
 }
 
 TEST_CASE("a member of a strange answer is empty", "[worker][ask]") {

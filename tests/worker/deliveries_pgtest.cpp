@@ -366,10 +366,14 @@ TEST_CASE("SIGTERM lets a run finish within the limit", "[worker][drain]") {
     worker.worker().signal(SIGTERM);
     REQUIRE(worker.logs("draining"));
     CHECK(request(worker.port(), "GET", "/readyz").status == 503);
+    const auto late = worker.deliver({.id = "msg_2", .jti = "jwt_2"}); // it came by a way that nobody has closed yet
+    CHECK(late.status == 202);
+    CHECK(late.headers.at("connection") == "close");
     row.let_go();
     CHECK(worker.worker().wait(20s) == 0);
     delivery.join();
     CHECK(answer.status == 200);
+    CHECK(json(late).at("run") == json(answer).at("run"));
     CHECK(f.changed_rows() == "100");
 }
 

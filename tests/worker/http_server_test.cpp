@@ -57,6 +57,34 @@ TEST_CASE("draining lets requests that are under way finish and takes no more", 
     CHECK_THROWS(raw_connection{server.port()});
 }
 
+TEST_CASE(
+    "before it goes, a server ends its connections one by one and still takes new ones", "[worker][http][threads]") {
+    http_server server{any_port, may_block(echo), {}};
+    const std::string get = "GET /kept HTTP/1.1\r\nHost: a\r\n\r\n";
+    raw_connection kept{server.port()};
+    raw_connection idle{server.port()};
+    for (auto* connection : {&kept, &idle}) {
+        connection->send(get);
+        CHECK_FALSE(connection->receive(5s).value_or(http_answer{}).headers.contains("connection"));
+    }
+    server.end_connections();
+    kept.send(get);
+    auto last = kept.receive(5s).value_or(http_answer{});
+    CHECK(last.body == "GET /kept ");
+    CHECK(last.headers["connection"] == "close");
+    CHECK(request(server.port(), "GET", "/new").body == "GET /new ");
+
+    std::atomic<bool> over = false;
+    std::jthread draining{[&] {
+        server.drain(10s);
+        over = true;
+    }};
+    std::this_thread::sleep_for(300ms);
+    CHECK_FALSE(over);
+    idle.send(get); // in time
+    CHECK(idle.receive(5s).value_or(http_answer{}).status == 200);
+}
+
 TEST_CASE("a handler that throws is a 500 for its caller only", "[worker][http]") {
     http_server server{
         any_port,

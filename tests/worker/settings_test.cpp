@@ -95,6 +95,8 @@ TEST_CASE("bad settings are refused with what was expected, and without their va
         {"TIDESYNC_LISTEN", "hunter2secret", "address:port"},
         {"TIDESYNC_LISTEN", "127.0.0.1:99999", "address:port"},
         {"TIDESYNC_LISTEN", "worker.local:8090", "IP-address"},
+        {"TIDESYNC_ADMIN_LISTEN", "hunter2secret", "address:port"},
+        {"TIDESYNC_ADMIN_LISTEN", "127.0.0.1:8090", "another address than TIDESYNC_LISTEN"}, // the default of that one
         {"SLAVE_DATABASE_URL", "postgresql://writer:hunter2secret@prod.example.com:6543/app", "same database"},
         {"TIDESYNC_CLOCK_TOLERANCE", "61", "0 to 60"},
         {"TIDESYNC_CLOCK_TOLERANCE", "-1", "0 to 60"},
@@ -122,6 +124,21 @@ TEST_CASE("bad settings are refused with what was expected, and without their va
         CHECK(mention(loaded.problems, wrong.expected));
         CHECK_FALSE(mention(loaded.problems, "hunter2secret"));
     }
+}
+
+TEST_CASE("a second listener is for people, and as much on loopback as the first one must be", "[worker][settings]") {
+    auto env = complete();
+    CHECK(load_settings(env, purpose::serve).values.for_people().port == 8090);
+    env["TIDESYNC_ADMIN_LISTEN"] = "0.0.0.0:8090"; // the system knows whether both fit
+    env["TIDESYNC_LISTEN"] = "127.0.0.1:8090";
+    const auto loaded = load_settings(env, purpose::serve);
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.values.for_people().host == "0.0.0.0");
+    CHECK(loaded.values.for_people().setting == "TIDESYNC_ADMIN_LISTEN");
+    CHECK(loaded.values.listen.host == "127.0.0.1");
+    const auto dev = load_settings(env, purpose::serve, {}, true);
+    REQUIRE(dev.problems.size() == 1);
+    CHECK(mention(dev.problems, "TIDESYNC_ADMIN_LISTEN: --insecure-dev needs a loopback address"));
 }
 
 TEST_CASE("plain http is accepted on this machine only", "[worker][settings]") {

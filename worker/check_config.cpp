@@ -1,7 +1,6 @@
 #include "worker/commands.hpp"
 
 #include "worker/checks.hpp"
-#include "worker/migrate.hpp"
 #include "worker/start.hpp"
 
 #include <fmt/format.h>
@@ -42,35 +41,6 @@ exit_code check_config(const command& command) {
         {"notes", loaded.notes}};
     fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return good ? exit_code::in_step : exit_code::configuration;
-}
-
-exit_code migrate_schemas(const command& command) {
-    const auto config = load_or_explain(purpose::migrate, command);
-    if (!config) return exit_code::configuration;
-    auto schemas = nlohmann::ordered_json::array();
-    for (const auto& [where, part] :
-         {std::pair{config->production, schema_part::production}, std::pair{config->run_store, schema_part::run_store},
-          std::pair{config->scheduler.store, schema_part::scheduler}}) {
-        if (!where.given()) continue;
-        const auto made = migrate(where, part);
-        schemas.push_back(
-            {{"part", to_string(part)}, {"where", where.describe()}, {"from", made.from}, {"to", made.to}});
-        if (command.json) continue;
-        if (made.from == made.to)
-            fmt::print("{}: {} is at version {} already\n", where.describe(), to_string(part), made.to);
-        else
-            fmt::print("{}: {} from version {} to {}\n", where.describe(), to_string(part), made.from, made.to);
-    }
-    // A scheduler may be all that was to be set up; nobody should believe that more was.
-    auto notes = nlohmann::ordered_json::array();
-    if (!config->production.given()) notes.push_back("production: PROD_DATABASE_URL is not set, left alone");
-    if (command.json) {
-        const nlohmann::ordered_json document{{"success", true}, {"schemas", schemas}, {"notes", notes}};
-        fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-        return exit_code::in_step;
-    }
-    for (const auto& note : notes) fmt::print("{}\n", note.get<std::string>());
-    return exit_code::in_step;
 }
 
 } // namespace tidesync::worker
