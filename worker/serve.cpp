@@ -33,7 +33,7 @@ http_response refuse(int status, std::string_view code, std::string_view message
 
 std::vector<log::field> addresses(const settings& config, const http_server& server, const http_server* for_people) {
     std::vector<log::field> shown{{"address", config.listen.host}, {"port", server.port()}, {"version", version}};
-    if (for_people != nullptr) {
+    if (config.admin_listen && for_people != nullptr) {
         shown.emplace_back("admin_address", config.admin_listen->host);
         shown.emplace_back("admin_port", for_people->port());
     }
