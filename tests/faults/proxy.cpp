@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 namespace tidesync::tests {
 
@@ -52,8 +51,8 @@ void make_quick(int socket) {
 
 } // namespace
 
-proxy::proxy(std::uint16_t upstream)
-    : upstream_{upstream}
+proxy::proxy(std::vector<std::uint16_t> upstreams)
+    : upstreams_{std::move(upstreams)}
     , listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     auto address = loopback(0);
     socklen_t size = sizeof address;
@@ -143,7 +142,7 @@ void proxy::accept_one() {
     int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) return;
     int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(upstream_);
+    auto address = loopback(upstreams_.at(turn_++ % upstreams_.size()));
     // NOLINTNEXTLINE(*-reinterpret-cast): POSIX
     const bool up = ::connect(server, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     if (refusing_ || !up) {

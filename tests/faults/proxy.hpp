@@ -9,15 +9,20 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace tidesync::tests {
 
-/// Stands between a client and a PostgreSQL server on 127.0.0.1 and does to their bytes what networks do. Everything
-/// may be called from any thread; faults that last are taken back with `heal`.
+/// Stands between clients and a server on 127.0.0.1 and does to their bytes what networks do; or in front of several,
+/// as the one address that they share. Everything may be called from any thread; faults that last are taken back with
+/// `heal`.
 class proxy {
 public:
     /// @param upstream  port of the server; it need not be up
-    explicit proxy(std::uint16_t upstream);
+    explicit proxy(std::uint16_t upstream)
+        : proxy{std::vector{upstream}} {}
+    /// @param upstreams  each new connection is led to the next
+    explicit proxy(std::vector<std::uint16_t> upstreams);
     ~proxy();
     proxy(const proxy&) = delete;
     proxy& operator=(const proxy&) = delete;
@@ -67,7 +72,8 @@ private:
     static void pass(pair&, stream&);
     static void reset(pair&);
 
-    std::uint16_t upstream_;
+    std::vector<std::uint16_t> upstreams_;
+    std::size_t turn_ = 0;
     std::uint16_t port_ = 0;
     int listener_ = -1;
     std::mutex mutex_;
