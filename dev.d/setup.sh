@@ -17,6 +17,8 @@ packages_for() { # what codename
         demo:*) echo postgresql postgresql-client iso-codes ca-certificates openssl curl ;;
         test:*) echo catch2 clang-19 libclang-rt-19-dev lld-19 pgbouncer ;;
         conformance:*) echo nodejs npm ;;
+        k8s:*) echo nodejs npm yamllint prometheus python3 openssl ;; # of prometheus only promtool
+        image:*) echo ca-certificates tzdata binutils ;;
         bench:*) echo time ;;&
         bench:bookworm) echo pgcopydb ;; # elsewhere it is measured where it is found
         format:*) echo clang-format-19 ;;
@@ -25,9 +27,14 @@ packages_for() { # what codename
     esac
 }
 
+# All groups, or those you name: the image is built with `./dev setup build image`.
 dev_setup() {
-    [[ $# -eq 0 ]] || refuse_usage "setup takes no arguments"
-    need build demo test conformance bench lint tidy
+    local groups=(build demo test conformance k8s image bench lint tidy) group
+    for group in "$@"; do
+        [[ " ${groups[*]} " == *" $group "* ]] || refuse_usage "setup knows: ${groups[*]}"
+    done
+    if [[ $# -gt 0 ]]; then groups=("$@"); fi
+    need "${groups[@]}"
     report packages "all there"
 }
 
@@ -84,7 +91,8 @@ become_root() {
 install_packages() {
     if [[ " $* " == *' postgresql '* ]]; then keep_postgresql_idle; fi
     task packages "$setup_log" apt_install "$@" || explain "installing packages" "$setup_log"
-    if [[ " $* " == *' pgbouncer '* ]]; then keep_pgbouncer_idle; fi
+    if [[ " $* " == *' pgbouncer '* ]]; then keep_idle pgbouncer; fi
+    if [[ " $* " == *' prometheus '* ]]; then keep_idle prometheus; fi
     report packages "$# installed, with what they need, in $(elapsed)"
 }
 
@@ -108,9 +116,9 @@ keep_postgresql_idle() {
         as_root tee "$idle_note" >/dev/null
 }
 
-# Its package starts it where systemd runs; the tests start their own.
-keep_pgbouncer_idle() {
-    if [[ -d /run/systemd/system ]]; then as_root systemctl disable --now pgbouncer >/dev/null 2>&1 || true; fi
+# Their packages start them where systemd runs; the tests start their own, or want one program of the package.
+keep_idle() {
+    if [[ -d /run/systemd/system ]]; then as_root systemctl disable --now "$1" >/dev/null 2>&1 || true; fi
 }
 
 forget_idle_note() {
