@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The tests: all of them under address and undefined-behaviour sanitizers, those tagged [threads] under the thread
-# sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest, and the tests that let the
-# official client of QStash loose on our servers.
+# sanitizer as well. What is counted are Catch2 test cases, each a test of its own for ctest, the tests that let the
+# official client of QStash loose on our servers, and those of the manifests for Kubernetes.
 
 passed=0
 failed=0
@@ -16,8 +16,16 @@ dev_test() {
         finish_tests
         return
     fi
+    if [[ "$*" == k8s ]]; then
+        need build demo k8s image
+        start_servers
+        test_k8s
+        keep_server_logs
+        finish_tests
+        return
+    fi
     need build demo test
-    if [[ $# -eq 0 ]]; then need conformance; fi
+    if [[ $# -eq 0 ]]; then need conformance k8s image; fi
     build_preset dev
     start_servers
     export UBSAN_OPTIONS=print_stacktrace=1
@@ -25,9 +33,10 @@ dev_test() {
     if [[ $# -eq 0 ]]; then
         test_faults
         test_conformance
+        test_k8s
         test_threads
     else
-        say "Faults, conformance and the thread sanitizer's part are left to ./dev test without arguments."
+        say "Faults, conformance, manifests and the thread sanitizer's part are left to ./dev test without arguments."
     fi
     keep_server_logs
     finish_tests
@@ -78,28 +87,33 @@ play_faults() {
     exec "build/$preset/tidesync_faults" "$@"
 }
 
-# With the binary that users get: another compiler made it than the sanitizers', and has mistakes of its own.
-# Where the suite cannot run it has failed: nothing was proven.
-test_conformance() {
-    local log=$root/build/logs/test-conformance.log status=0 p=0 f=0
+test_conformance() { test_with_release conformance 's/^\(covered [0-9]* calls\).*/\1/p'; }
+
+test_k8s() { test_with_release k8s 's/^the image root has \(.*\)/image \1/p'; }
+
+# test_with_release NAME SCRIPT  runs tests/NAME/run with the binary that users get: another compiler made it than the
+# sanitizers', and has mistakes of its own. SCRIPT tells sed what else to report of its log. Where the suite cannot run
+# it has failed: nothing was proven.
+test_with_release() {
+    local log=$root/build/logs/test-$1.log status=0 p=0 f=0
     build_preset release tidesync
     if grep -q TIDESYNC_FAILPOINT build/release/tidesync; then
         die "build/release/tidesync holds failpoints, which people must never run"
     fi
     export TIDESYNC_BINARY=$root/build/release/tidesync
-    task conformance "$log" tests/conformance/run || status=$?
+    task "$1" "$log" "tests/$1/run" || status=$?
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
     fi
     if [[ $f -eq 0 && ($status -ne 0 || $p -eq 0) ]]; then
-        say "${red}The conformance tests did not run to their end.${plain} From ${log#"$root"/}:"
+        say "${red}The tests of tests/$1 did not run to their end.${plain} From ${log#"$root"/}:"
         tail -n 20 "$log" >&2
         f=1
     elif [[ $f -gt 0 ]]; then
         awk '/^not ok /{ show = 1; print; next } !/^    /{ show = 0 } show && ++lines <= 300' "$log" >&2
     fi
     passed=$((passed + p)) failed=$((failed + f))
-    report conformance "$p passed, $f failed, $(sed -n 's/^\(covered [0-9]* calls\).*/\1/p' "$log"), in $(elapsed)"
+    report "$1" "$p passed, $f failed, $(sed -n "$2" "$log"), in $(elapsed)"
 }
 
 test_threads() {

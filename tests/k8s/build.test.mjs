@@ -1,0 +1,59 @@
+// The files are well-formed, and kustomize makes objects of each overlay.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { containersOf, idOf, ofKind, overlay, overlayNames, podsOf, root, textOf } from './manifests.mjs';
+
+test('yamllint finds nothing in k8s/', () => {
+    const options = ['--strict', '-c', join(root, 'tests/k8s/yamllint.yaml'), join(root, 'k8s')];
+    const { status, stdout, error } = spawnSync('yamllint', options, { encoding: 'utf8', timeout: 60_000 });
+    assert.ifError(error);
+    assert.equal(status, 0, stdout);
+});
+
+test('every overlay in k8s/overlays is checked here', () => {
+    const folders = readdirSync(join(root, 'k8s/overlays'));
+    assert.deepEqual(folders.filter((name) => !overlayNames.includes(name)), []);
+});
+
+for (const name of overlayNames) {
+    test(`${name}: kustomize builds it, and no two objects have the same name`, () => {
+        const ids = overlay(name).map(idOf);
+        assert.ok(ids.length >= 10, `only ${ids.length} objects`);
+        assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), []);
+    });
+}
+
+test('every object is in the namespace that its overlay makes', () => {
+    for (const name of overlayNames) {
+        const objects = overlay(name);
+        const [made] = ofKind(objects, 'Namespace');
+        const spaces = objects.filter((object) => object !== made).map((object) => object.metadata.namespace);
+        assert.deepEqual([...new Set(spaces)], [made.metadata.name]);
+    }
+});
+
+test('commands in k8s/README.md and docs/runbook.md name objects, containers and labels that are there', () => {
+    const objects = overlay('production');
+    const kinds =
+        { deploy: 'Deployment', deployment: 'Deployment', job: 'Job', cronjob: 'CronJob', service: 'Service' };
+    const names = new Set(objects.map(idOf));
+    const pods = podsOf(objects);
+    const containers = new Set(pods.flatMap((pod) => containersOf(pod.spec)).map((container) => container.name));
+    const labels = new Set(pods.flatMap((pod) => Object.entries(pod.labels)).map(([key, value]) => `${key}=${value}`));
+    let seen = 0;
+    for (const file of ['k8s/README.md', 'docs/runbook.md']) {
+        for (const [command] of textOf(file).matchAll(/^ *kubectl (?:.*\\\n)*.*$/gm)) {
+            const named = [...command.matchAll(/\b(deploy|deployment|job|cronjob|service)[/ ](tidesync[\w-]*)/g)]
+                .map(([, kind, name]) => `${kinds[kind]}/${name}`);
+            assert.deepEqual(named.filter((name) => !names.has(name)), [], command);
+            for (const [, name] of command.matchAll(/ -c (\w+)/g)) assert.ok(containers.has(name), command);
+            for (const [, label] of command.matchAll(/ -l (\S+)/g)) assert.ok(labels.has(label), command);
+            seen += named.length;
+        }
+    }
+    assert.ok(seen > 10, `only ${seen}`);
+});
