@@ -12,7 +12,6 @@
 
 using namespace tidesync::tests;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -116,7 +115,7 @@ TEST_CASE("the schedule route does what the command does", "[worker][schedule]")
     CHECK(comes_true([&] { return c.databases.production.value("SELECT count(*) FROM item") == "10"; }));
     post(R"({"action":"delete"})");
     CHECK(worker.as_person("POST", "/api/background/sync/schedule", R"({"action":"delete"})").status == 404);
-    CHECK_THAT(worker.worker().err(), !Contains("QStash did not do it")); // a caller's mistake asks nobody to act
+    CHECK_THAT(worker.worker().err(), !containing("QStash did not do it")); // a caller's mistake asks nobody to act
 }
 
 TEST_CASE("setup finds everything in place, and says when somebody paused the schedule", "[worker][setup]") {
@@ -125,16 +124,16 @@ TEST_CASE("setup finds everything in place, and says when somebody paused the sc
     auto result = c.run({"setup"});
     INFO(result.out << result.err);
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("came back signed"));
-    CHECK_THAT(result.out, !Contains("problem"));
+    CHECK_THAT(result.out, containing("came back signed"));
+    CHECK_THAT(result.out, !containing("problem"));
     CHECK(c.databases.production.value("SELECT count(*) FROM item") == "0"); // it tried with dry runs only
     CHECK(c.run({"schedule", "pause"}).status == 0);
     result = c.run({"setup"});
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("paused (by a person, the route or QStash)"));
-    CHECK_THAT(result.out, Contains("until `tidesync schedule resume tidesync-slave-to-prod`"));
-    CHECK_THAT(result.out, Contains("everything works, but a schedule is paused: see above"));
-    CHECK_THAT(result.out, !Contains("everything is in place"));
+    CHECK_THAT(result.out, containing("paused (by a person, the route or QStash)"));
+    CHECK_THAT(result.out, containing("until `tidesync schedule resume tidesync-slave-to-prod`"));
+    CHECK_THAT(result.out, containing("everything works, but a schedule is paused: see above"));
+    CHECK_THAT(result.out, !containing("everything is in place"));
 }
 
 TEST_CASE(
@@ -160,10 +159,10 @@ TEST_CASE(
     CHECK(c.databases.production.value("SELECT count(*) FROM item") == "0");
     const auto found = c.run({"doctor"});
     INFO(found.out);
-    CHECK_THAT(found.out, Contains("tables of slave-to-prod-logs"));
-    CHECK_THAT(found.out, Contains("`0 * * * *` and slot_every_s (3600) mean the same ticks"));
+    CHECK_THAT(found.out, containing("tables of slave-to-prod-logs"));
+    CHECK_THAT(found.out, containing("`0 * * * *` and slot_every_s (3600) mean the same ticks"));
     CHECK(c.run({"schedule", "pause", "tidesync-slave-to-prod-logs"}).status == 0);
-    CHECK_THAT(c.run({"doctor"}).out, Contains("`tidesync schedule resume tidesync-slave-to-prod-logs`"));
+    CHECK_THAT(c.run({"doctor"}).out, containing("`tidesync schedule resume tidesync-slave-to-prod-logs`"));
 }
 
 TEST_CASE("setup leaves a schedule alone that calls another server", "[worker][setup]") {
@@ -177,10 +176,10 @@ TEST_CASE("setup leaves a schedule alone that calls another server", "[worker][s
     auto result = c.run({"setup"});
     INFO(result.out << result.err);
     CHECK(result.status == 3);
-    CHECK_THAT(result.out, Contains("calls http://localhost:9" + std::string{sync_route}));
-    CHECK_THAT(result.out, Contains("would call " + here + sync_route));
-    CHECK_THAT(result.out, Contains("`tidesync schedule create --cron '7 3 * * *'` replaces it"));
-    CHECK_THAT(result.out, Contains("came back signed")); // all that could be found out comes first
+    CHECK_THAT(result.out, containing("calls http://localhost:9" + std::string{sync_route}));
+    CHECK_THAT(result.out, containing("would call " + here + sync_route));
+    CHECK_THAT(result.out, containing("`tidesync schedule create --cron '7 3 * * *'` replaces it"));
+    CHECK_THAT(result.out, containing("came back signed")); // all that could be found out comes first
     CHECK(c.stored() == before);
     REQUIRE(c.run({"schedule", "create", "--cron", "7 3 * * *"}).status == 0);
     CHECK(c.run({"setup"}).status == 0);
@@ -202,12 +201,12 @@ TEST_CASE("setup says what it puts right and what that was before", "[worker][se
     const auto result = c.run({"setup"});
     INFO(result.out << result.err);
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("method POST, was PUT"));
-    CHECK_THAT(result.out, Contains("failure callback " + here + "/api/qstash/failure, was not set"));
-    CHECK_THAT(result.out, Contains("timeout 30s, was 9s"));
+    CHECK_THAT(result.out, containing("method POST, was PUT"));
+    CHECK_THAT(result.out, containing("failure callback " + here + "/api/qstash/failure, was not set"));
+    CHECK_THAT(result.out, containing("timeout 30s, was 9s"));
     CHECK(c.stored().at("method") == "POST");
     CHECK(c.stored().at("cron") == "7 3 * * *");
-    CHECK_THAT(c.run({"setup"}).out, Contains("is as it should be"));
+    CHECK_THAT(c.run({"setup"}).out, containing("is as it should be"));
 }
 
 TEST_CASE("setup takes keys that were rotated once, and those of further regions", "[worker][setup]") {
@@ -218,16 +217,16 @@ TEST_CASE("setup takes keys that were rotated once, and those of further regions
     auto result = c.run({"setup"});
     INFO(result.out << result.err);
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("us-east-1/next were not compared: another region's"));
+    CHECK_THAT(result.out, containing("us-east-1/next were not compared: another region's"));
     REQUIRE(c.scheduler.call("POST", "/v2/keys/rotate").status == 200);
     result = c.run({"setup"});
     INFO(result.out << result.err);
     CHECK(result.status == 0);
-    CHECK_THAT(result.out, Contains("the keys were rotated once"));
+    CHECK_THAT(result.out, containing("the keys were rotated once"));
     REQUIRE(c.scheduler.call("POST", "/v2/keys/rotate").status == 200);
     result = c.run({"setup"});
     CHECK(result.status == 78);
-    CHECK_THAT(result.out, Contains("none of the signing keys"));
+    CHECK_THAT(result.out, containing("none of the signing keys"));
 }
 
 TEST_CASE("setup survives whatever answers in the worker's place", "[worker][setup]") {
@@ -254,12 +253,12 @@ TEST_CASE("an id that is given and empty is refused by every verb", "[worker][sc
         const auto result = c.run({"schedule", verb, ""});
         CAPTURE(verb, result.err);
         CHECK(result.status == 64);
-        CHECK_THAT(result.err, Contains("leave it out for tidesync-slave-to-prod"));
+        CHECK_THAT(result.err, containing("leave it out for tidesync-slave-to-prod"));
     }
     CHECK(c.stored().at("isPaused") == false);
     const auto missing = c.run({"schedule", "get", "night"});
     CHECK(missing.status == 3);
-    CHECK_THAT(missing.err, Contains("QStash has no schedule night"));
+    CHECK_THAT(missing.err, containing("QStash has no schedule night"));
 }
 
 TEST_CASE("the demo calls only a scheduler on this machine", "[worker][schedule]") {
@@ -267,24 +266,24 @@ TEST_CASE("the demo calls only a scheduler on this machine", "[worker][schedule]
     c.environment["QSTASH_URL"] = "https://qstash.upstash.io";
     const auto result = c.run({"demo"});
     CHECK(result.status == 78);
-    CHECK_THAT(result.err, Contains("QSTASH_URL is https://qstash.upstash.io"));
+    CHECK_THAT(result.err, containing("QSTASH_URL is https://qstash.upstash.io"));
 }
 
 TEST_CASE("setup names what is wrong, and what to do: no worker, a wrong token, no scheduler", "[worker][setup]") {
     circle c;
     auto result = c.run({"setup"});
     CHECK(result.status == 3);
-    CHECK_THAT(result.out, Contains("tidesync serve"));
+    CHECK_THAT(result.out, containing("tidesync serve"));
     CHECK(c.document({"schedule", "list", "--json"}).at("schedules").empty()); // what changes QStash comes last
     c.environment["QSTASH_TOKEN"] = "another-token-than-the-scheduler-has";
     result = c.run({"setup"});
     CHECK(result.status != 0);
-    CHECK_THAT(result.out, Contains("QSTASH_TOKEN"));
-    CHECK_THAT(result.out + result.err, !Contains("another-token-than-the-scheduler-has"));
+    CHECK_THAT(result.out, containing("QSTASH_TOKEN"));
+    CHECK_THAT(result.out + result.err, !containing("another-token-than-the-scheduler-has"));
     c.environment["QSTASH_URL"] = fmt::format("http://127.0.0.1:{}", unused_port());
     result = c.run({"setup"});
     CHECK(result.status != 0);
-    CHECK_THAT(result.out, Contains("QSTASH_URL"));
+    CHECK_THAT(result.out, containing("QSTASH_URL"));
 }
 
 TEST_CASE("a message that QStash gives up becomes an alarm in the history", "[worker][schedule][callback]") {
@@ -302,7 +301,7 @@ TEST_CASE("a message that QStash gives up becomes an alarm in the history", "[wo
     CHECK(alarms[0].at("message") == message);
     CHECK(alarms[0].at("status") == 489); // ours: the run had its tries
     CHECK(alarms[0].at("run").is_string());
-    CHECK_THAT(c.run({"runs"}).out, Contains("489"));
+    CHECK_THAT(c.run({"runs"}).out, containing("489"));
     const auto letters = nlohmann::json::parse(c.scheduler.call("GET", "/v2/dlq").body).at("messages");
     REQUIRE(letters.size() == 1);
     CHECK(letters[0].at("dlqId") == alarms[0].at("dlq_id"));
@@ -319,5 +318,5 @@ TEST_CASE(
     CHECK(comes_true([&] { return c.databases.production.value("SELECT count(*) FROM item") == "10"; }));
     CHECK(worker.logs("signed with the next key"));
     CHECK_THAT(
-        worker.as_person("GET", "/metrics").body, Contains(R"(worker_signature_key_matches_total{key="next"} 1)"));
+        worker.as_person("GET", "/metrics").body, containing(R"(worker_signature_key_matches_total{key="next"} 1)"));
 }

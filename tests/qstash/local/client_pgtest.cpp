@@ -135,5 +135,5 @@ TEST_CASE("keys, a wrong token and a refused call come to the client as what the
     CHECK_THROWS_AS(stranger.list_schedules(), qstash::unauthorized);
     qstash::message_request message;
     message.destination = "http://169.254.169.254/latest";
-    CHECK_THROWS_WITH(client.publish(message), Catch::Matchers::Contains("169.254.169.254"));
+    CHECK_THROWS_WITH(client.publish(message), containing("169.254.169.254"));
 }

@@ -217,7 +217,7 @@ TEST_CASE("a schedule that cannot be is refused with a reason", "[qstash][local]
     if (!cron.empty()) headers.emplace_back("upstash-cron", cron);
     const auto answer = here.call("POST", "/v2/schedules/http://localhost:1/", headers);
     CHECK(answer.status == 400);
-    CHECK_THAT(answer.body.at("error").get<std::string>(), Catch::Matchers::Contains(error));
+    CHECK_THAT(answer.body.at("error").get<std::string>(), containing(error));
 }
 
 TEST_CASE("the states of the last tick's messages are shown", "[qstash][local]") {
