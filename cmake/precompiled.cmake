@@ -6,5 +6,6 @@ function(tidesync_precompile target)
         target_precompile_headers(${target} PRIVATE
             <algorithm> <chrono> <functional> <map> <optional> <string> <thread> <vector>
             <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp> <pqxx/pqxx> ${ARGN})
+        target_link_libraries(${target} PRIVATE PkgConfig::PQXX) # libpqxx 7: who reads its headers needs its variables
     endif()
 endfunction()
