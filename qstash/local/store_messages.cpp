@@ -65,27 +65,28 @@ int store::cancel_messages(const std::string& account, const json& filter, int r
 page_of<log_row> store::list_logs(
     const std::string& account, std::optional<std::int64_t> cursor, int rows_max, const json& filter,
     bool earliest_first, bool without_bodies) const {
-    page_of<log_row> page;
+    // Taken apart when the transaction is over: meanwhile it would stand idle, and a page may be large.
+    pqxx::result rows;
     run_("reading logs", [&](pqxx::transaction_base& transaction) {
-        page.rows.clear();
-        const auto rows = query(
+        rows = query(
             transaction, sql::list_logs, account, cursor, rows_max, dump(filter), earliest_first,
             ids_of(filter, "message_ids"), page_bytes_max, without_bodies);
-        page.more = more_than(rows);
-        for (const auto& row : rows) {
-            log_row entry;
-            entry.entry_id = row["entry_id"].as<std::int64_t>();
-            entry.at = time_of(row, "at_ms");
-            entry.state = text_of(row, "state");
-            entry.error = text_of(row, "error");
-            entry.next_delivery = maybe_time(row, "next_delivery_ms");
-            entry.response_status = status_of(row);
-            entry.response_headers = json_of(row, "response_headers");
-            entry.response_body = bytes_of(row, "response_body");
-            entry.message = message_of(row);
-            page.rows.push_back(std::move(entry));
-        }
     });
+    page_of<log_row> page;
+    page.more = more_than(rows);
+    for (const auto& row : rows) {
+        log_row entry;
+        entry.entry_id = row["entry_id"].as<std::int64_t>();
+        entry.at = time_of(row, "at_ms");
+        entry.state = text_of(row, "state");
+        entry.error = text_of(row, "error");
+        entry.next_delivery = maybe_time(row, "next_delivery_ms");
+        entry.response_status = status_of(row);
+        entry.response_headers = json_of(row, "response_headers");
+        entry.response_body = bytes_of(row, "response_body");
+        entry.message = message_of(row);
+        page.rows.push_back(std::move(entry));
+    }
     return page;
 }
 
@@ -94,23 +95,23 @@ page_of<log_row> store::list_logs(
 page_of<dead_letter> store::list_dlq(
     const std::string& account, const std::optional<dlq_place>& after, int rows_max, const json& filter,
     bool without_bodies) const {
-    page_of<dead_letter> page;
+    pqxx::result rows; // see list_logs
     run_("reading the dead letter queue", [&](pqxx::transaction_base& transaction) {
-        page.rows.clear();
-        const auto rows = query(
+        rows = query(
             transaction, sql::list_dlq, account, after ? std::optional{after->died_ms} : std::nullopt,
             after ? after->message_id : std::string{}, rows_max, dump(filter), ids_of(filter, "dlq_ids"),
             ids_of(filter, "message_ids"), page_bytes_max, without_bodies);
-        page.more = more_than(rows);
-        for (const auto& row : rows)
-            page.rows.push_back(
-                {.dlq_id = text_of(row, "dlq_id"),
-                 .died = time_of(row, "finished_ms"),
-                 .message = dated_message_of(row),
-                 .response_status = status_of(row),
-                 .response_headers = json_of(row, "response_headers"),
-                 .response_body = bytes_of(row, "response_body")});
     });
+    page_of<dead_letter> page;
+    page.more = more_than(rows);
+    for (const auto& row : rows)
+        page.rows.push_back(
+            {.dlq_id = text_of(row, "dlq_id"),
+             .died = time_of(row, "finished_ms"),
+             .message = dated_message_of(row),
+             .response_status = status_of(row),
+             .response_headers = json_of(row, "response_headers"),
+             .response_body = bytes_of(row, "response_body")});
     return page;
 }
 

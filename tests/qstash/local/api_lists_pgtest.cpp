@@ -43,6 +43,28 @@ TEST_CASE("a page of dead letters is cut by bytes, and the next one goes on ther
     CHECK(here.call("DELETE", "/v2/dlq").body == json{{"deleted", 20}});
 }
 
+// A page of 8 MB takes a busy machine with sanitizers more than the three seconds that a transaction of ours may idle.
+TEST_CASE("no transaction stands idle while a page is taken apart", "[qstash][local][api]") {
+    scheduling here;
+    add_dead(here, 20, "convert_to(repeat('b', 900000), 'UTF8')");
+    pqxx::connection connection{here.kept().url()};
+    const auto impatient = [&](std::string_view, const std::function<void(pqxx::transaction_base&)>& body) {
+        pqxx::work transaction{connection};
+        transaction.exec("SET LOCAL idle_in_transaction_session_timeout = '300ms'");
+        body(transaction);
+        transaction.commit(); // fails when the server has ended the session
+    };
+    const tidesync::qstash::local::store store{impatient, {"default"}};
+    const auto dead = store.list_dlq("default", {}, 100, json::object(), false);
+    CHECK(dead.rows.size() > 5);
+    CHECK(dead.more);
+    here.kept().run("INSERT INTO tidesync_qstash.log (account, message_id, at, state, response_body) "
+                    "SELECT 'default', message_id, created_at, 'ERROR', body FROM tidesync_qstash.message");
+    const auto logs = store.list_logs("default", {}, 100, json::object(), false, false);
+    CHECK(logs.rows.size() > 2);
+    CHECK(logs.more);
+}
+
 TEST_CASE("a body that takes six bytes for one in JSON is cut by its text", "[qstash][local][api]") {
     scheduling here;
     add_dead(here, 8, "convert_to(repeat(chr(1), 900000), 'UTF8')");
