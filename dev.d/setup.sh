@@ -24,6 +24,7 @@ packages_for() { # what codename
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
         tidy:*) echo libclang-19-dev llvm-19-dev ;; # for a plugin; clang-tidy does without
+        debian13:*) echo mmdebstrap debian-archive-keyring ;;
     esac
 }
 
