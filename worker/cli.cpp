@@ -28,7 +28,7 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_PUBLIC_URL           serve: the address that QStash calls, https://...
   TIDESYNC_ADMIN_TOKEN          serve: what a person sends as Authorization: Bearer ...; `tidesync token` makes others
   TIDESYNC_LISTEN               serve: address:port (default 127.0.0.1:8090)
-  TIDESYNC_ADMIN_LISTEN         serve: a second address:port, for people, probes and metrics; the first then has deliveries only
+  TIDESYNC_ADMIN_LISTEN         serve: a second address:port, for people, probes and metrics; the first keeps deliveries
   TIDESYNC_CLOCK_TOLERANCE      serve: seconds that our clock may be off (default 5)
   TIDESYNC_DELIVERY_WAIT        serve: seconds that a delivery waits for the end of its run (default 25)
   TIDESYNC_DRAIN_LIMIT          serve: seconds that SIGTERM lets a run finish (default 30)
@@ -44,7 +44,7 @@ constexpr const char* environment_help = R"(Settings come from the environment, 
   TIDESYNC_QSTASH_ALLOW_NETWORKS   qstash-local: private networks they may be in: 10.0.0.0/8, fd00::/8
 `tidesync check-config` tells what `serve` has, what is missing and what is wrong; docs/configuration.md has all.
 `tidesync doctor` tells what will bite once it runs: clocks, poolers, privileges, time limits, a restored run store.
-Exit codes: 0 in step (`ensure`: or the tick was served, or the job is paused), 1 differences or (`doctor`) problems
+Exit codes: 0 in step (`ensure`: or the tick was served, or the job is paused), 1 differences or (`doctor`, `health`) problems
 found, 3 failed, 64 wrong usage, 78 configuration.)";
 
 /// `tidesync schedule VERB [ID]`.
