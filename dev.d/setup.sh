@@ -21,6 +21,7 @@ packages_for() { # what codename
         image:*) echo ca-certificates tzdata binutils ;;
         bench:*) echo time ;;&
         bench:bookworm) echo pgcopydb ;; # elsewhere it is measured where it is found
+        package:*) echo dpkg-dev file gzip ;;
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
         tidy:*) echo libclang-19-dev llvm-19-dev ;; # for a plugin; clang-tidy does without
@@ -30,7 +31,7 @@ packages_for() { # what codename
 
 # All groups, or those you name: the image is built with `./dev setup build image`.
 dev_setup() {
-    local groups=(build demo test conformance k8s image bench lint tidy) group
+    local groups=(build package demo test conformance k8s image bench lint tidy) group
     for group in "$@"; do
         [[ " ${groups[*]} " == *" $group "* ]] || refuse_usage "setup knows: ${groups[*]}"
     done
