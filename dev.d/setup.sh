@@ -22,6 +22,7 @@ packages_for() { # what codename
         bench:*) echo time ;;&
         bench:bookworm) echo pgcopydb ;; # elsewhere it is measured where it is found
         package:*) echo dpkg-dev file gzip ;;
+        packaging:*) echo mmdebstrap ;;
         format:*) echo clang-format-19 ;;
         lint:*) echo clang-format-19 clang-tidy-19 shellcheck ;;
         tidy:*) echo libclang-19-dev llvm-19-dev ;; # for a plugin; clang-tidy does without
@@ -31,7 +32,7 @@ packages_for() { # what codename
 
 # All groups, or those you name: the image is built with `./dev setup build image`.
 dev_setup() {
-    local groups=(build package demo test conformance k8s image bench lint tidy) group
+    local groups=(build package demo test packaging conformance k8s image bench lint tidy) group
     for group in "$@"; do
         [[ " ${groups[*]} " == *" $group "* ]] || refuse_usage "setup knows: ${groups[*]}"
     done

@@ -24,6 +24,15 @@ dev_test() {
         finish_tests
         return
     fi
+    if [[ "$*" == packaging ]]; then
+        need build package demo packaging
+        build_preset release
+        make_package
+        start_servers
+        test_packaging
+        finish_tests
+        return
+    fi
     need build demo test
     if [[ $# -eq 0 ]]; then need conformance k8s image; fi
     build_preset dev
@@ -114,6 +123,19 @@ test_with_release() {
     fi
     passed=$((passed + p)) failed=$((failed + f))
     report "$1" "$p passed, $f failed, $(sed -n "$2" "$log"), in $(elapsed)"
+}
+
+# The package on clean systems. Needs root, and Debian's packages when it runs first.
+test_packaging() {
+    local log=$root/build/logs/test-packaging.log status=0 p=0 f=0
+    task packaging "$log" tests/packaging/run || status=$?
+    if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
+    fi
+    if [[ $status -ne 0 && $f -eq 0 ]]; then f=1; fi
+    if [[ $f -gt 0 ]]; then cat "$log" >&2; fi
+    passed=$((passed + p)) failed=$((failed + f))
+    report packaging "$p passed, $f failed, in $(elapsed)"
 }
 
 test_threads() {
