@@ -12,8 +12,8 @@ _tidesync() {
         --scope) words='read trigger admin' ;;
         --slot) words=current ;;
         --job) words=slave-to-prod ;;
-        --approve | --cron | --expires | --limit | --listen | --name | --parameters | --reason | --retries | --timeout | \
-            --timezone) return ;;
+        --approve | --await | --cron | --expires | --grant-to | --limit | --listen | --name | --parameters | --reason | \
+            --retries | --sleep | --timeout | --timezone) return ;;
     esac
     if [[ -n $words ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
@@ -34,13 +34,16 @@ _tidesync() {
         '')
             options='--version'
             words='serve run check check-config doctor migrate runs pause resume ensure schedule token audit setup
-                qstash-local demo'
+                qstash-local demo health pre-stop'
             ;;
         serve) options='--config --insecure-dev' ;;
         run) options='--config --json --dry-run --approve' words=slave-to-prod ;;
         check | resume) options='--config --json' words=slave-to-prod ;;
         check-config | setup) options='--config --json --insecure-dev' ;;
-        doctor | migrate) options='--config --json' ;;
+        doctor) options='--config --json' ;;
+        migrate) options='--config --json --await --grant-to' ;;
+        health) options='--ready' ;;
+        pre-stop) options='--sleep' ;;
         runs) options='--config --json --limit' words='show cancel retry' ;;
         'runs show' | 'runs cancel' | 'runs retry') options='--json' ;;
         pause) options='--config --json --reason' words=slave-to-prod ;;
