@@ -32,7 +32,8 @@ start_systemd() {
     here_in=$(sed -n 's/^0:://p' /proc/self/cgroup)
     mkdir -p "$work/cgroup"
     mount -t cgroup2 cgroup2 "$work/cgroup"
-    cgroup=$work/cgroup${here_in%/}/tidesync-packaging-$RANDOM
+    cgroup=$work/cgroup${here_in%/}/tidesync-packaging-$(stat -c %i "$work")
+    remove_cgroup # of a run that was killed
     mkdir "$cgroup"
     (
         echo "$BASHPID" >"$cgroup/cgroup.procs"
@@ -47,21 +48,25 @@ start_systemd() {
 }
 
 halt_systemd() {
-    local attempt
     if [[ -n $booted ]]; then
         kill -s KILL ${pid_one:+"$pid_one"} "$booted" 2>/dev/null || true
         wait "$booted" 2>/dev/null || true
         booted='' pid_one=''
     fi
     if [[ -z $cgroup ]]; then return; fi
-    for attempt in {1..50}; do # its processes take a moment to go
-        find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null && break
-        sleep 0.1
-    done
-    [[ ! -d $cgroup ]] || say "the group of processes $cgroup is still there after ${attempt} looks"
+    remove_cgroup
     umount "$work/cgroup"
     rmdir "$work/cgroup"
     cgroup=''
+}
+
+# Its processes take a moment to go.
+remove_cgroup() {
+    for _ in {1..50}; do
+        if [[ ! -d $cgroup ]]; then return; fi
+        find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+    done
+    say "the group of processes ${cgroup##*/} does not go: something still runs in it"
 }
 
 in_systemd() {
