@@ -104,7 +104,8 @@ std::vector<check> good_settings(const loading& loaded) {
     const auto& here = values.listen;
     if (const auto& admin = values.admin_listen)
         ok(fmt::format(
-            "listens on {}:{} for deliveries, on {}:{} for all else", here.host, here.port, admin->host, admin->port));
+            "listens on {}:{} for deliveries and triggers, on {}:{} for all else", here.host, here.port, admin->host,
+            admin->port));
     else
         ok(fmt::format("listens on {}:{}", here.host, here.port));
     ok(fmt::format("job file: {}", values.job_file.empty() ? "none, defaults apply" : values.job_file));

@@ -149,7 +149,10 @@ void add_runs(CLI::App* runs, command& result) {
 
 void add_migration(CLI::App* migrate, command& result) {
     auto* grant = migrate->add_option(
-        "--grant-to", result.grant_to, "Then let this role do what runs need in these schemas, and no more");
+        "--grant-to", result.grant_to,
+        "Then let this role do what runs need in these schemas, and no more. (Where TIDESYNC_QSTASH_DATABASE_URL is "
+        "set "
+        "alone: what qstash-local needs)");
     migrate
         ->add_option_function<int>(
             "--await", [&result](int seconds) { result.await = std::chrono::seconds{seconds}; },

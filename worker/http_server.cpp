@@ -79,6 +79,21 @@ private:
     std::atomic<int>* held_ = nullptr;
 };
 
+/// A request from the moment its header is there until its answer is sent, or its connection is given up.
+class request_under_way {
+public:
+    explicit request_under_way(std::atomic<int>& count)
+        : count_{count} {
+        ++count_;
+    }
+    ~request_under_way() { --count_; }
+    request_under_way(const request_under_way&) = delete;
+    request_under_way& operator=(const request_under_way&) = delete;
+
+private:
+    std::atomic<int>& count_;
+};
+
 http_request to_plain(http::request<http::string_body>&& message, std::string remote) {
     http_request request;
     request.method = std::string{message.method_string()};
@@ -202,6 +217,7 @@ private:
             stream.expires_after(first ? limits_.header_time : limits_.idle_time);
             // The parser, not parser.get(): only the parser knows the limits.
             co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+            const request_under_way counted{requests_};
             stream.expires_after(limits_.body_time);
             const auto body_bytes_max = body_limit(parser.get().target()); // no target yet: that of any other
             if (!error) error = limit_body(parser, body_bytes_max, turn);
@@ -219,11 +235,9 @@ private:
             auto message = parser.release();
             const auto version = message.version();
             const bool keep_alive = message.keep_alive() && !draining_;
-            ++requests_;
             auto answer = co_await work(std::move(message), remote);
             const bool written = co_await write(stream, std::move(answer), version, keep_alive && !draining_);
             answered_ = clock::now();
-            --requests_;
             if (!written || !keep_alive) break;
         }
         static_cast<void>(stream.socket().shutdown(tcp::socket::shutdown_send, error));

@@ -28,7 +28,7 @@ public:
     http_request(std::string_view route, std::string_view method, int status, std::chrono::steady_clock::duration took);
 
     /// @param source    `qstash`, `qstash_failure` (its failure callback) or `manual`
-    /// @param decision  as to_string(worker::decision) says it, `draining` or `rejected`
+    /// @param decision  as to_string(worker::decision) says it, or `rejected`
     void delivery(std::string_view source, std::string_view decision);
 
     /// @param reason  refused::kind

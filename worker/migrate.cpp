@@ -47,6 +47,12 @@ std::string_view side_of(schema_part part) {
     return "scheduler store";
 }
 
+/// So that no two change the same schema at once. The number only has to be ours.
+void stand_alone(pqxx::transaction_base& transaction) {
+    transaction.exec("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '300s'");
+    transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('tidesync migrate', 0))");
+}
+
 /// Where a part remembers which of its files ran: in the schema it makes, so that it needs no other one.
 struct version_table {
     std::string_view schema;
@@ -92,9 +98,7 @@ migration migrate(const postgres::address& where, schema_part part) {
     return postgres::named(side_of(part), fmt::format("making schema {}", versions.schema), [&] {
         auto connection = postgres::connect(where, side_of(part));
         pqxx::work transaction{connection};
-        transaction.exec("SET LOCAL lock_timeout = '30s'; SET LOCAL statement_timeout = '300s'");
-        // Two replicas may start at once. The number only has to be ours.
-        transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('tidesync migrate', 0))");
+        stand_alone(transaction);
         const auto files = files_of(part);
         const int wanted = static_cast<int>(files.size());
         const int found = read_version(transaction, part);
@@ -120,10 +124,16 @@ grant_missing_rights(const postgres::address& where, schema_part part, const std
         side_of(part), fmt::format("granting to role {}", role), [&]() -> std::optional<std::vector<std::string>> {
             auto connection = postgres::connect(where, side_of(part));
             pqxx::work transaction{connection};
+            stand_alone(transaction);
             if (!postgres::query(transaction, sql::find_role.text, role)[0]["present"].as<bool>()) return std::nullopt;
             auto missing = missing_rights(transaction, part, role);
             for (const auto& what : missing)
                 transaction.exec(fmt::format("GRANT {} TO {}", what, postgres::quote_name(role)));
+            // Who may not grant is only warned by PostgreSQL.
+            if (const auto left = missing_rights(transaction, part, role); !left.empty())
+                throw postgres::error{
+                    side_of(part), fmt::format("granting {} to role {}", left.front(), role), "42501",
+                    "permission denied: only the owner of schema tidesync may grant it"};
             transaction.commit();
             return missing;
         });
@@ -149,10 +159,11 @@ schema_check missing_schema(pqxx::transaction_base& transaction, schema_part par
             "run `tidesync migrate`"};
     if (found > wanted)
         return {
-            fmt::format(
+            .problem = fmt::format(
                 "schema {} in {} is at {} version {}, newer than this binary knows ({})", schema, where,
                 to_string(part), found, wanted),
-            "use the newer binary"};
+            .hint = "use the newer binary",
+            .is_newer = true};
     if (part == schema_part::production && !has_staging_schema(transaction))
         return {fmt::format("schema tidesync_staging in {} is missing", where), "run `tidesync migrate`"};
     return {};

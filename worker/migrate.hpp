@@ -25,8 +25,9 @@ struct migration {
 migration migrate(const postgres::address&, schema_part);
 
 struct schema_check {
-    std::string problem; ///< empty when all is well
-    std::string hint;    ///< what to do
+    std::string problem{}; ///< empty when all is well
+    std::string hint{};    ///< what to do
+    bool is_newer = false; ///< it is there, and made for a later binary: no migration helps
 };
 
 /// Lets a role do what it lacks of what runs need in a part, and no more.

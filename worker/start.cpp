@@ -115,7 +115,7 @@ std::optional<shortage> find_shortage(const settings& settings) {
         if (auto missing = shortage_of(*where, part)) return missing;
     for (const auto& [where, part] : parts)
         if (auto missing = shortage_of_rights(*where, part)) return missing;
-    return std::nullopt;
+    return shortage_of(settings.scheduler.store, schema_part::scheduler);
 }
 
 bool schemas_are_there(const settings& settings, const command& command) {

@@ -31,7 +31,8 @@ struct shortage {
     schema_check what;
 };
 
-/// The first thing that runs need and that is not there. @throws postgres::error when a database does not answer
+/// The first thing that runs need, or the scheduler's schema where that is set, and that is not there. @throws
+/// postgres::error when a database does not answer
 [[nodiscard]] std::optional<shortage> find_shortage(const settings&);
 
 /// Whether `tidesync migrate` has made what runs need, and the roles may use it; explains when not.

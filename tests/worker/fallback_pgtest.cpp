@@ -164,7 +164,7 @@ TEST_CASE(
     // And the slot after, in which nobody calls.
     f.databases.production.run(
         "SET LOCAL session_replication_role = replica; UPDATE tidesync.run SET slot = slot - interval '6 hours', "
-        "started_at = started_at - interval '6 hours'");
+        "started_at = started_at - interval '12 hours'");
     f.databases.slave.run("INSERT INTO item VALUES (11, 'n11')");
     CHECK(run_tidesync(fallback, f.pod).status == 0);
     CHECK(f.runs() == "qstash succeeded,cronjob succeeded");

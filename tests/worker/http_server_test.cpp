@@ -85,6 +85,17 @@ TEST_CASE(
     CHECK(idle.receive(5s).value_or(http_answer{}).status == 200);
 }
 
+TEST_CASE("a body that is still arriving is waited for", "[worker][http][threads]") {
+    http_server server{any_port, may_block(echo), {}};
+    raw_connection slow{server.port()};
+    slow.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    std::this_thread::sleep_for(100ms);
+    std::jthread draining{[&] { server.drain(10s); }};
+    std::this_thread::sleep_for(1500ms); // longer than silence lasts
+    slow.send("cd");
+    CHECK(slow.receive(5s).value_or(http_answer{}).body == "POST /slow abcd");
+}
+
 TEST_CASE("a handler that throws is a 500 for its caller only", "[worker][http]") {
     http_server server{
         any_port,

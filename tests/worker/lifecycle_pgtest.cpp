@@ -53,7 +53,8 @@ TEST_CASE("with a second listener the first answers deliveries and nothing else"
         CHECK(request(people, "GET", hidden).status != 404);
     }
     CHECK(request(people, "GET", "/livez").status == 200);
-    CHECK(request(people, "POST", sync_route, delivery_headers({}), "{}").status == 200); // every route: the run is known
+    CHECK(
+        request(people, "POST", sync_route, delivery_headers({}), "{}").status == 200); // every route: the run is known
     CHECK(contains(request(people, "GET", "/metrics").body, R"(worker_http_requests_total{code="404")"));
 }
 
@@ -69,7 +70,8 @@ TEST_CASE("a worker that drains says so until it has drained", "[worker][lifecyc
     pqxx::connection application{f.databases.production.url()};
     pqxx::work row{application};
     row.exec("UPDATE held SET name = 'held'");
-    std::jthread delivery{[&] { CHECK(worker.deliver({}).status == 200); }};
+    http_answer delivered;
+    std::jthread delivery{[&] { delivered = worker.deliver({}); }};
     const auto is_running = [&] {
         return f.databases.production.value("SELECT count(*) FROM tidesync.run WHERE state = 'running'") == "1";
     };
@@ -79,8 +81,19 @@ TEST_CASE("a worker that drains says so until it has drained", "[worker][lifecyc
     REQUIRE(worker.logs("draining"));
     CHECK(request(people, "GET", "/readyz").status == 503);
     CHECK(request(people, "GET", "/livez").status == 200); // killing it now would only lose the run
+    // What comes now and is a run of its own is for others to do: here nothing begins any more.
+    const auto late = worker.deliver({.id = "msg_2", .jti = "jwt_2", .body = R"({"dry_run": true})"});
+    CHECK(late.status == 202);
+    CHECK(contains(late.body, R"("status":"queued")"));
     row.abort();
     CHECK(worker.worker().wait(20s) == 0);
+    delivery.join();
+    CHECK(delivered.status == 200);
+
+    const serving other{f.environment};
+    const auto until_done = std::chrono::steady_clock::now() + 20s;
+    while (f.databases.production.value("SELECT count(*) FROM tidesync.run WHERE state = 'succeeded'") != "2")
+        REQUIRE(std::chrono::steady_clock::now() < until_done);
 }
 
 TEST_CASE("health asks the worker of this machine", "[worker][lifecycle]") {
@@ -121,69 +134,135 @@ TEST_CASE("pre-stop waits and needs no settings", "[worker][lifecycle]") {
 
 TEST_CASE("migrate --await changes nothing and ends once somebody has migrated", "[worker][lifecycle][migrate]") {
     const database production{database::on::production};
+    const database kept{database::on::production};
     const variables environment{{"PROD_DATABASE_URL", production.url()}};
     const auto in_vain = run_tidesync({"migrate", "--await", "1"}, environment);
     CHECK(in_vain.status == 78);
     CHECK(contains(in_vain.err, "after 1 s of waiting: schema tidesync"));
     CHECK(contains(in_vain.err, "run `tidesync migrate`"));
     CHECK(production.value("SELECT to_regnamespace('tidesync') IS NULL") == "t");
+    const auto scheduler = run_tidesync({"migrate", "--await", "1"}, {{"TIDESYNC_QSTASH_DATABASE_URL", kept.url()}});
+    CHECK(scheduler.status == 78);
+    CHECK(contains(scheduler.err, "schema tidesync_qstash"));
 
-    process waiting{{tidesync_binary(), "migrate", "--await", "30"}, environment};
+    process waiting{{tidesync_binary(), "migrate", "--await", "30", "--json"}, environment};
     CHECK_FALSE(waiting.wait(1500ms));
     REQUIRE(run_tidesync({"migrate"}, environment).status == 0);
     CHECK(waiting.wait(10s) == 0);
+    CHECK(nlohmann::json::parse(waiting.out()).at("success") == true);
 
-    const auto away = run_tidesync(
-        {"migrate", "--await", "1"}, {{"PROD_DATABASE_URL", "postgresql://a:only-for-tests@127.0.0.1:1/x"}});
+    const login_role stranger{production};
+    const auto denied = run_tidesync({"migrate", "--await", "1"}, {{"PROD_DATABASE_URL", stranger.url()}});
+    CHECK(denied.status == 78);
+    CHECK(contains(denied.err, "permission denied"));
+    const variables nobody{{"PROD_DATABASE_URL", "postgresql://a:only-for-tests@127.0.0.1:1/x"}};
+    const auto away = run_tidesync({"migrate", "--await", "1"}, nobody);
     CHECK(away.status == 3);
     CHECK_FALSE(contains(away.err, "only-for-tests"));
     CHECK(run_tidesync({"migrate", "--await", "1", "--grant-to", "x"}, environment).status == 64);
+}
 
-    production.run("DROP SCHEMA tidesync CASCADE");
+TEST_CASE("migrate --await ends early when told to, and when no waiting helps", "[worker][lifecycle][migrate]") {
+    const database production{database::on::production};
+    const variables environment{{"PROD_DATABASE_URL", production.url()}};
     process stopped{{tidesync_binary(), "migrate", "--await", "30"}, environment};
     const auto until = std::chrono::steady_clock::now() + 10s;
     while (!contains(stopped.err(), "waiting: ")) REQUIRE(std::chrono::steady_clock::now() < until);
     stopped.signal(SIGTERM);
     CHECK(stopped.wait(5s) == 3);
+
+    REQUIRE(run_tidesync({"migrate"}, environment).status == 0);
+    production.run("INSERT INTO tidesync.schema_version (part, version) VALUES ('run_store', 999)");
+    const auto newer = run_tidesync({"migrate", "--await", "600"}, environment);
+    CHECK(newer.status == 78);
+    CHECK(contains(newer.err, "use the newer binary"));
 }
 
-TEST_CASE("migrate --grant-to lets a role do what runs need, and no more", "[worker][lifecycle][migrate]") {
-    fixture f;
-    const auto& production = f.databases.production;
-    production.run("DROP SCHEMA tidesync CASCADE; DROP SCHEMA tidesync_staging");
-    const login_role worker{production};
-    const login_role scheduler{production};
-    const variables owner{{"PROD_DATABASE_URL", production.url()}, {"TIDESYNC_QSTASH_DATABASE_URL", production.url()}};
+namespace {
 
-    const auto nobody = run_tidesync({"migrate", "--grant-to", "no_such_role"}, owner);
+/// Production, and what may be granted there.
+struct granting {
+    fixture f;
+    const database& production = f.databases.production;
+    login_role worker{production};
+    variables owner{{"PROD_DATABASE_URL", production.url()}};
+
+    granting() {
+        production.run("DROP SCHEMA tidesync CASCADE; DROP SCHEMA tidesync_staging");
+        production.run(fmt::format(
+            "GRANT USAGE ON SCHEMA public TO {0}; GRANT SELECT, INSERT, UPDATE ON item TO {0}", worker.name()));
+        f.environment["PROD_DATABASE_URL"] = worker.url();
+    }
+    [[nodiscard]] finished grant(const std::string& role) const {
+        return run_tidesync({"migrate", "--grant-to", role}, owner);
+    }
+    [[nodiscard]] bool may(const std::string& privilege, const std::string& table) const {
+        const auto asked = fmt::format("SELECT has_table_privilege('{}', '{}', '{}')", worker.name(), table, privilege);
+        return production.value(asked) == "t";
+    }
+};
+
+} // namespace
+
+TEST_CASE("migrate --grant-to lets a role do what runs need, and no more", "[worker][lifecycle][migrate]") {
+    granting g;
+    const database kept{database::on::production};
+    g.owner["TIDESYNC_QSTASH_DATABASE_URL"] = kept.url();
+    const auto nobody = g.grant("no_such_role");
     CHECK(nobody.status == 78);
     CHECK(contains(nobody.err, "there is no role no_such_role"));
+    CHECK(g.production.value("SELECT to_regclass('tidesync.run') IS NOT NULL") == "t"); // as it says
+    CHECK(g.grant("no_such_role").status == 78);
 
-    const auto granted = run_tidesync({"migrate", "--grant-to", worker.name()}, owner);
+    const auto granted = g.grant(g.worker.name());
     CAPTURE(granted.out, granted.err);
     CHECK(granted.status == 0);
-    CHECK(contains(granted.out, "granted to role " + worker.name()));
-    const auto again = run_tidesync({"migrate", "--grant-to", worker.name()}, owner);
+    CHECK(contains(granted.out, "granted to role " + g.worker.name()));
+    const auto again = g.grant(g.worker.name());
     CHECK(again.status == 0);
-    CHECK(contains(again.out, "may do all that runs need in run_store already"));
-
-    production.run(
-        fmt::format("GRANT USAGE ON SCHEMA public TO {0}; GRANT SELECT, INSERT, UPDATE ON item TO {0}", worker.name()));
-    f.environment["PROD_DATABASE_URL"] = worker.url();
-    const auto run = run_tidesync({"run", "slave-to-prod"}, f.environment);
+    CHECK(contains(again.out, "may do all that is needed in run_store already"));
+    const auto run = run_tidesync({"run", "slave-to-prod"}, g.f.environment);
     CAPTURE(run.err);
     CHECK(run.status == 0);
-    const auto may = [&](const std::string& privilege, const std::string& table) {
-        return production.value(
-            fmt::format("SELECT has_table_privilege('{}', '{}', '{}')", worker.name(), table, privilege));
-    };
-    CHECK(may("DELETE", "tidesync.applied") == "f");
-    CHECK(may("UPDATE", "tidesync.audit") == "f");
-    CHECK(may("TRUNCATE", "tidesync.run") == "f");
-    CHECK(may("DELETE", "tidesync.run") == "t");
-    CHECK(may("DELETE", "tidesync_qstash.message") == "t");
+    CHECK_FALSE(g.may("DELETE", "tidesync.applied"));
+    CHECK_FALSE(g.may("UPDATE", "tidesync.audit"));
+    CHECK_FALSE(g.may("TRUNCATE", "tidesync.run"));
+    CHECK_FALSE(g.may("INSERT", "tidesync.schema_version"));
+    CHECK(g.may("DELETE", "tidesync.run"));
+    const auto keys = fmt::format("SELECT has_schema_privilege('{}', 'tidesync_qstash', 'USAGE')", g.worker.name());
+    CHECK(kept.value(keys) == "f"); // they are everybody's who uses the scheduler
 
-    const auto document =
-        nlohmann::json::parse(run_tidesync({"migrate", "--json", "--grant-to", scheduler.name()}, owner).out);
-    CHECK(document.at("schemas").at(0).at("granted").size() > 3);
+    g.owner.erase("PROD_DATABASE_URL");
+    CHECK(g.grant(g.worker.name()).status == 0);
+    CHECK(kept.value(keys) == "t");
+}
+
+TEST_CASE("a run store of its own is granted as well", "[worker][lifecycle][migrate]") {
+    granting g;
+    const database store{database::on::production};
+    g.owner["TIDESYNC_DATABASE_URL"] = store.url();
+    const auto at = store.url().substr(store.url().rfind('@'));
+    const auto& as_worker = g.worker.url();
+    g.f.environment["TIDESYNC_DATABASE_URL"] = as_worker.substr(0, as_worker.rfind('@')) + at;
+    REQUIRE(g.grant(g.worker.name()).status == 0);
+    const auto run = run_tidesync({"run", "slave-to-prod"}, g.f.environment);
+    CAPTURE(run.out, run.err);
+    CHECK(run.status == 0);
+    store.run("DROP OWNED BY " + g.worker.name()); // or the role could not go
+}
+
+TEST_CASE(
+    "grants by several at once all end well, and by somebody who may not, badly", "[worker][lifecycle][migrate]") {
+    const granting g;
+    REQUIRE(run_tidesync({"migrate"}, g.owner).status == 0);
+    std::vector<std::unique_ptr<process>> several;
+    const std::vector<std::string> words{tidesync_binary(), "migrate", "--grant-to", g.worker.name()};
+    for (int i = 0; i < 5; ++i) several.push_back(std::make_unique<process>(words, g.owner));
+    for (const auto& one : several) CHECK(one->wait(30s) == 0);
+
+    const login_role other{g.production};
+    const auto refused = run_tidesync({"migrate", "--grant-to", other.name()}, {{"PROD_DATABASE_URL", g.worker.url()}});
+    CAPTURE(refused.out, refused.err);
+    CHECK(refused.status == 3);
+    CHECK(contains(refused.err, "permission denied"));
 }

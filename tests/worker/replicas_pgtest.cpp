@@ -105,11 +105,14 @@ TEST_CASE("a run is cancelled by way of the worker that does not have it", "[wor
     pqxx::connection application{c.databases.production.url()};
     pqxx::work row{application};
     row.exec("UPDATE item SET name = 'held' WHERE id = 1");
-    std::jthread delivery{[&] { CHECK(c.workers.at(0)->as_person("POST", sync_route).status / 100 == 2); }};
+    http_answer answer;
+    std::jthread trigger{[&] { answer = c.workers.at(0)->as_person("POST", sync_route); }};
     c.await(c.databases.production, "SELECT count(*) FROM tidesync.run WHERE state = 'running'", "1");
     const auto run = c.value("SELECT run_id FROM tidesync.run");
     CHECK(c.workers.at(1)->as_person("POST", "/api/runs/" + run + "/cancel").status == 202);
     c.await(c.databases.production, "SELECT state FROM tidesync.run", "cancelled");
+    trigger.join();
+    CHECK(answer.status / 100 == 2);
     row.abort();
     CHECK(c.value("SELECT count(*) FROM item") == "1");
 }

@@ -149,9 +149,10 @@ TEST_CASE("a rolling update of two replicas loses no delivery and makes no secon
     int sent = 0;
     for (const auto& one : senders) {
         CHECK(one->failed() == std::vector<std::string>{});
-        CHECK(one->sent() > 50);
+        CHECK(one->sent() > 0); // whoever made the run waits for it until that worker goes
         sent += one->sent();
     }
+    CHECK(sent > 200);
     CHECK(value("SELECT count(*) FROM tidesync.run WHERE finished_at IS NULL") == "1"); // still the first one
     row.abort();
     const auto until = clock_type::now() + 20s;

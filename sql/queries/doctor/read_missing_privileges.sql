@@ -7,13 +7,13 @@ WITH part AS (
         CASE WHEN $1 = 'scheduler' THEN 'tidesync_qstash' ELSE 'tidesync' END AS schema
 ), wanted (role, object, privileges) AS (
     SELECT role, c.oid, CASE
-        WHEN $1 = 'scheduler' THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
         WHEN c.relkind = 'v' OR c.relname = 'schema_version' THEN ARRAY['SELECT']
         WHEN c.relname IN ('applied', 'audit') THEN ARRAY['SELECT', 'INSERT']
         WHEN c.relname = 'fence' THEN ARRAY['SELECT', 'INSERT', 'UPDATE']
         ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END
     FROM part JOIN pg_class c ON c.relnamespace = to_regnamespace(schema) AND c.relkind IN ('r', 'p', 'v')
-    WHERE $1 = 'scheduler' OR (c.relname IN ('fence', 'applied')) = ($1 = 'production')
+    WHERE $1 = 'scheduler' OR c.relname = 'schema_version' -- every part has one, wherever it is
+        OR (c.relname IN ('fence', 'applied')) = ($1 = 'production')
 )
 SELECT privilege || ' on ' || object::regclass AS missing
 FROM wanted, unnest(privileges) AS privilege WHERE NOT has_table_privilege(role, object, privilege)
