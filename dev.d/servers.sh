@@ -9,7 +9,7 @@ start_servers() {
     sweep_servers
     servers_dir=$root/build/servers/$$
     at_exit remove_servers
-    task servers "$log" start_quietly "$servers_dir" || explain "starting the servers" "$log"
+    task servers "$log" start_quietly "$servers_dir" --memory || explain "starting the servers" "$log"
     # shellcheck source=/dev/null
     source "$servers_dir/env"
     report servers "slave 127.0.0.1:$TIDESYNC_TEST_SLAVE_PORT, production 127.0.0.1:$TIDESYNC_TEST_PROD_PORT"

@@ -80,7 +80,7 @@ start_fault_servers() {
     sweep_servers
     fault_servers_dir=$root/build/servers/$$.faults
     at_exit remove_fault_servers
-    task servers "$log" start_quietly "$fault_servers_dir" --durable || explain "starting the servers" "$log"
+    task servers "$log" start_quietly "$fault_servers_dir" --durable --memory || explain "starting the servers" "$log"
 }
 
 remove_fault_servers() { tests/servers remove "$fault_servers_dir" >/dev/null 2>&1; }
