@@ -5,7 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { containersOf, idOf, ofKind, overlay, overlayNames, podsOf, root, textOf } from './manifests.mjs';
+import {
+    build, containersOf, folderOf, idOf, kubectls, ofKind, overlay, overlayNames, podsOf, root, textOf,
+} from './manifests.mjs';
 
 test('yamllint finds nothing in k8s/', () => {
     const options = ['--strict', '-c', join(root, 'tests/k8s/yamllint.yaml'), join(root, 'k8s')];
@@ -26,6 +28,34 @@ for (const name of overlayNames) {
         assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), []);
     });
 }
+
+const version = JSON.parse(
+    spawnSync(kubectls.oldest, ['version', '--client', '-o', 'json'], { encoding: 'utf8', timeout: 30_000 }).stdout,
+).clientVersion.gitVersion;
+
+// Where a package of the oldest is to be had (tests/k8s/run), it is that one, and not just some other.
+test('the oldest kubectl that is tried is the one that k8s/README.md asks for', () => {
+    if (process.arch === 'x64') assert.match(version, /^v1\.22\./);
+    assert.match(textOf('k8s/README.md'), /`kubectl` 1\.22 or newer/);
+});
+
+for (const name of overlayNames) {
+    test(`${name}: kubectl ${version} builds the same objects`, () => {
+        const byId = (a, b) => idOf(a).localeCompare(idOf(b));
+        assert.deepEqual(build(folderOf(name), kubectls.oldest).sort(byId), overlay(name).sort(byId));
+    });
+}
+
+// kustomize up to some version writes what it adds in one place to all that share an anchor, selectors among them, and
+// merges no list that is an alias.
+test('no manifest has anchors or aliases', () => {
+    const within = (folder) => readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) =>
+        (entry.isDirectory() ? within(join(folder, entry.name)) : [join(folder, entry.name)]));
+    const files = within('k8s').filter((name) => name.endsWith('.yaml'));
+    assert.ok(files.length > 10, `only ${files.length}`);
+    const shared = files.filter((name) => /^[^#\n]*[:-] +[&*][a-z]/m.test(textOf(name)));
+    assert.deepEqual(shared, []);
+});
 
 test('every object is in the namespace that its overlay makes', () => {
     for (const name of overlayNames) {

@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 
 export const root = required('TIDESYNC_ROOT');
-const kubectl = required('KUBECTL');
+export const kubectls = { current: required('KUBECTL'), oldest: required('KUBECTL_OLDEST') };
 
 export function required(name) {
     if (!process.env[name]) throw new Error(`${name} is not set: run the tests with ./dev test k8s`);
@@ -25,12 +25,14 @@ const built = new Map();
 
 /** @returns a copy of the objects of an overlay, for the caller to change as it likes */
 export function overlay(name) {
-    if (!built.has(name)) built.set(name, build(name === 'alarms' ? withAlarms() : join(root, 'k8s/overlays', name)));
+    if (!built.has(name)) built.set(name, build(folderOf(name)));
     return structuredClone(built.get(name));
 }
 
+export const folderOf = (name) => (name === 'alarms' ? withAlarms() : join(root, 'k8s/overlays', name));
+
 /** @param folder  one with a kustomization.yaml. @throws what kustomize says when it cannot build that */
-export function build(folder) {
+export function build(folder, kubectl = kubectls.current) {
     const text = execFileSync(kubectl, ['kustomize', folder], { encoding: 'utf8', timeout: 60_000, stdio: 'pipe' });
     return parseAllDocuments(text).map((document) => {
         if (document.errors.length > 0) throw document.errors[0];
