@@ -2,21 +2,10 @@
 // gets the objects of an overlay, production if none is named.
 
 import { find, ofKind } from './manifests.mjs';
-
-const deployment = (objects) => find(objects, 'Deployment', 'tidesync').spec;
-const pod = (objects) => deployment(objects).template.spec;
-const worker = (objects) => pod(objects).containers[0];
-const budget = (objects) => find(objects, 'PodDisruptionBudget', 'tidesync').spec;
-const monitor = (objects) => find(objects, 'ServiceMonitor', 'tidesync').spec;
-const secrets = '/run/secrets/tidesync';
-const job = (objects) => find(objects, 'Job', 'tidesync-migrate').spec;
-const cronjob = (objects) => find(objects, 'CronJob', 'tidesync-fallback').spec;
-const fallback = (objects) => cronjob(objects).jobTemplate.spec.template;
-const paths = (objects) => find(objects, 'Ingress', 'tidesync').spec.rules[0].http.paths;
-const policy = (objects, name) => find(objects, 'NetworkPolicy', name).spec;
-const map = (objects, name) => ofKind(objects, 'ConfigMap').find((object) => object.metadata.name.startsWith(name));
-const variable = (container, name) => container.env.find((candidate) => candidate.name === name);
-const jobFile = (objects, text) => (map(objects, 'tidesync-job-file').data['tidesync.yaml'] = text);
+import { mutations as jobs } from './mutations_jobs.mjs';
+import {
+    budget, cronjob, deployment, fallback, job, jobFile, map, monitor, paths, pod, policy, secrets, variable, worker,
+} from './parts.mjs';
 
 const restricted = {
     'HostProcess': [(o) => (pod(o).securityContext.windowsOptions = { hostProcess: true }), /the pod is a host/],
@@ -120,50 +109,7 @@ export const mutations = [
     ['what Kubernetes may not have is in production alone, and the fallback of dev sleeps',
         (o) => o.splice(o.findIndex((object) => object.kind === 'PrometheusRule'), 1), /production has/],
 
-    // -- jobs ---------------------------------------------------------------------------------------------------------
-
-    ['each job of the job file has one CronJob',
-        (o) => jobFile(o, 'jobs: {slave-to-prod: {groups: {logs: {tables: [public.logs]}}}}'),
-        /0 CronJobs ensure slave-to-prod-logs/],
-    ['each job of the job file has one CronJob',
-        (o) => (fallback(o).spec.containers[0].args[1] = 'slave-to-prd'), /slave-to-prd, which is no job/],
-    ['a CronJob comes 45 minutes after each slot of its job, in UTC',
-        (o) => (cronjob(o).schedule = '15 */6 * * *'), /'15 \*\/6/],
-    ['a CronJob comes 45 minutes after each slot of its job, in UTC',
-        (o) => (cronjob(o).schedule = '45 */8 * * *'), /21600 s differ/],
-    ['a CronJob comes 45 minutes after each slot of its job, in UTC',
-        (o) => jobFile(o, 'jobs: {slave-to-prod: {slot_every_s: 10800}}'), /10800 s differ/],
-    ['a CronJob comes 45 minutes after each slot of its job, in UTC',
-        (o) => delete cronjob(o).timeZone, /time zone undefined/],
-    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
-        (o) => (cronjob(o).concurrencyPolicy = 'Allow'), /concurrencyPolicy Allow/],
-    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
-        (o) => (cronjob(o).jobTemplate.spec.activeDeadlineSeconds = 1800), /its limit is 1800 s/],
-    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
-        (o) => fallback(o).spec.containers[0].args.pop(), /args ensure/],
-    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
-        (o) => (cronjob(o).startingDeadlineSeconds = 5), /late start/],
-    ['a Job ends: it has limits, is forgotten, and does not repeat what cannot get better',
-        (o) => delete job(o).activeDeadlineSeconds, /migrate has no activeDeadlineSeconds/],
-    ['a Job ends: it has limits, is forgotten, and does not repeat what cannot get better',
-        (o) => (cronjob(o).jobTemplate.spec.podFailurePolicy.rules[0].onExitCodes.values = [64]),
-        /fallback tries again/],
-    ['a Job ends: it has limits, is forgotten, and does not repeat what cannot get better',
-        (o) => (cronjob(o).jobTemplate.spec.podFailurePolicy.rules[0].onExitCodes.containerName = 'worker'),
-        /no container worker/],
-    ['a Job ends: it has limits, is forgotten, and does not repeat what cannot get better',
-        (o) => job(o).podFailurePolicy.rules.pop(), /migrate counts a drained node/],
-    ['a Job ends: it has limits, is forgotten, and does not repeat what cannot get better',
-        (o) => (fallback(o).spec.restartPolicy = 'OnFailure'), /restarts OnFailure/],
-    ['the migration is out of the way of the next within ten minutes',
-        (o) => (job(o).ttlSecondsAfterFinished = 86400), /86400 s/],
-    ['the fallback needs neither keys nor tokens of QStash and people',
-        (o) => (fallback(o).spec.containers[0].envFrom = worker(o).envFrom), /TIDESYNC_PUBLIC_URL/],
-    ['the fallback needs neither keys nor tokens of QStash and people', (o) => {
-        fallback(o).spec.volumes.push(pod(o).volumes.find((volume) => volume.name === 'qstash'));
-        const mount = worker(o).volumeMounts.find((candidate) => candidate.name === 'qstash');
-        fallback(o).spec.containers[0].volumeMounts.push(mount);
-    }, /mounts tidesync-qstash/],
+    ...jobs,
 
     // -- settings -----------------------------------------------------------------------------------------------------
 
