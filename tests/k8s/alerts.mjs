@@ -12,6 +12,8 @@ const next_expected = (values, labels) => job('worker_job_next_expected_timestam
 const paused = (values, labels) => job('worker_job_paused', values, labels);
 const kube = (metric, labels, values) => [`${metric}{namespace="tidesync",${labels}}`, values];
 const succeeded = (values) => kube('kube_cronjob_status_last_successful_time', 'cronjob="tidesync-fallback"', values);
+const suspended = (values, { cronjob = 'tidesync-fallback', namespace = 'tidesync' } = {}) =>
+    [`kube_cronjob_spec_suspend{namespace="${namespace}",cronjob="${cronjob}"}`, values];
 const failed_job = (condition) => [
     kube('kube_job_failed', `job_name="tidesync-fallback-28",condition="${condition}"`, since(60, 1)),
     kube('kube_job_created', 'job_name="tidesync-fallback-28"', since(60, 2700)),
@@ -20,6 +22,7 @@ const failed_job = (condition) => [
 const logs = { job_name: 'slave-to-prod-logs' };
 const main = { namespace: 'tidesync', job_name: 'slave-to-prod' };
 const everywhere = { namespace: 'tidesync' };
+const fallback = { namespace: 'tidesync', cronjob: 'tidesync-fallback' };
 const fallback_28 = { namespace: 'tidesync', job_name: 'tidesync-fallback-28' };
 
 /** {alert, story, series, silent: [minutes], fires: [minutes], labels, step: minutes between two evaluations, 1} */
@@ -153,7 +156,21 @@ export const cases = [
     },
     {
         alert: 'SyncFallbackSilent', story: 'not while it is suspended', silent: [20 * hour], step: 5,
-        series: [succeeded('0x2880'), kube('kube_cronjob_spec_suspend', 'cronjob="tidesync-fallback"', '1x2880')],
+        series: [succeeded('0x2880'), suspended('1x2880')],
+    },
+    {
+        alert: 'SyncFallbackSuspended', story: 'after a day', labels: fallback, step: 5,
+        series: [suspended('1x2880')], silent: [23 * hour], fires: [24 * hour + 5],
+    },
+    {
+        alert: 'SyncFallbackSuspended', story: 'for that of a group as well', step: 5,
+        series: [suspended('0x2880'), suspended('1x2880', { cronjob: 'tidesync-fallback-logs' })],
+        fires: [24 * hour + 5], labels: { ...fallback, cronjob: 'tidesync-fallback-logs' },
+    },
+    {
+        alert: 'SyncFallbackSuspended', story: 'not in the overlay dev, nor for CronJobs of others', step: 5,
+        series: [suspended('1x2880', { namespace: 'tidesync-dev' }), suspended('1x2880', { cronjob: 'backup' })],
+        silent: [24 * hour + 5, 30 * hour],
     },
 ];
 
@@ -182,4 +199,8 @@ export const mistakes = [
     ['SyncFallbackFailed', 'job_name=~".+"', 'job_name=~"tidesync-fallback-.+"'],
     ['SyncFallbackSilent', '== 2', '== 1'],
     ['SyncFallbackSilent', '> 14 * 3600', '> 13 * 3600'],
+    ['SyncFallbackSuspended', '== 0', '== 1'],
+    ['SyncFallbackSuspended', 'cronjob=~"tidesync-fallback"', 'cronjob=~"tidesync-fallback.*"'],
+    ['SyncFallbackSuspended', 'cronjob=~".+"', 'cronjob=~"tidesync-fallback.*"'],
+    ['SyncFallbackSuspended', 'namespace=~".*"', 'namespace!~".+-dev"'],
 ];

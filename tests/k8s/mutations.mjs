@@ -4,7 +4,7 @@
 import { find, ofKind } from './manifests.mjs';
 import { mutations as jobs } from './mutations_jobs.mjs';
 import {
-    budget, cronjob, deployment, fallback, job, jobFile, map, monitor, paths, pod, policy, secrets, variable, worker,
+    budget, deployment, fallback, job, jobFile, map, monitor, paths, pod, policy, secrets, variable, worker,
 } from './parts.mjs';
 
 const restricted = {
@@ -104,9 +104,7 @@ export const mutations = [
     ['the namespace is labelled restricted',
         (o) => (ofKind(o, 'Namespace')[0].metadata.labels['pod-security.kubernetes.io/enforce'] = 'baseline'),
         /enforce is baseline/],
-    ['what Kubernetes may not have is in production alone, and the fallback of dev sleeps',
-        (o) => delete cronjob(o).suspend, /CronJob\/tidesync-fallback runs/, 'dev'],
-    ['what Kubernetes may not have is in production alone, and the fallback of dev sleeps',
+    ['what Kubernetes may not have is in production alone',
         (o) => o.splice(o.findIndex((object) => object.kind === 'PrometheusRule'), 1), /production has/],
 
     ...jobs,

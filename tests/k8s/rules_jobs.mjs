@@ -62,6 +62,12 @@ export const checks = {
         });
     },
 
+    // A live value that neither the file nor the last one applied has is nobody's to `apply`, which leaves it alone.
+    'a CronJob says that it is awake, so that `apply` ends a pause for maintenance; in dev it sleeps':
+        (objects, overlay) => ofKind(objects, 'CronJob')
+            .filter((cronjob) => cronjob.spec.suspend !== (overlay === 'dev'))
+            .map((cronjob) => `${idOf(cronjob)} has suspend ${cronjob.spec.suspend}`),
+
     'a fallback works for its slot, is alone, and is not tried again where a person has to look': (objects) =>
         ensures(objects).flatMap(({ cronjob, container, job }) => {
             const { spec } = cronjob;
