@@ -31,6 +31,8 @@ function container(id, name, { from = objects, without = [] } = {}) {
     return invocation(from, id, name, { place, secrets: left, environment });
 }
 
+const finalOfFallback = find(objects, 'CronJob', 'tidesync-fallback').spec.jobTemplate.spec.podFailurePolicy.rules
+    .find((rule) => rule.action === 'FailJob').onExitCodes.values;
 const keysAndTokens = ['tidesync-qstash', 'tidesync-admin', 'tidesync-owner', 'tidesync-alarms'];
 const fallback = () => container('CronJob/tidesync-fallback', 'fallback', { without: keysAndTokens });
 const migration = () =>
@@ -69,9 +71,19 @@ test('the fallback without schemas ends with a status that its Job does not try 
     const { argv, env } = fallback();
     const { status, said } = await run(argv, env);
     assert.match(said, /tidesync migrate/);
-    const { rules } = find(objects, 'CronJob', 'tidesync-fallback').spec.jobTemplate.spec.podFailurePolicy;
-    const final = rules.find((rule) => rule.action === 'FailJob').onExitCodes.values;
-    assert.ok(final.includes(status), `${status}: ${said}`);
+    assert.ok(finalOfFallback.includes(status), `${status}: ${said}`);
+});
+
+test('the fallback whose database is away ends with a status that its Job tries again', limit, async () => {
+    const kept = secrets['tidesync-databases'];
+    const away = new URL(pair.worker);
+    away.port = await freePort();
+    secrets['tidesync-databases'] = { ...kept, PROD_DATABASE_URL: away.href };
+    const { argv, env } = fallback();
+    secrets['tidesync-databases'] = kept;
+    const { status, said } = await run(argv, env);
+    assert.equal(status, 3, said);
+    assert.ok(!finalOfFallback.includes(status));
 });
 
 test('the migration makes the schemas, grants the worker its rights, and may run again', limit, async () => {

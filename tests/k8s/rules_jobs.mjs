@@ -4,6 +4,12 @@ import { environmentOf, find, idOf, jobFileOf, jobsOf, mountsOf, ofKind, podsOf 
 
 const fallback_delay_min = 45; // after the slot: QStash has spent its retries by then
 
+const outage_s = 600; // a database is away, or fails over: what a fallback has to outlast
+
+/** Seconds that Kubernetes waits in all before it gives a Job up: 10, doubled each time, and at most 6 minutes. */
+export const pausesOf = (backoffLimit) =>
+    Array.from({ length: backoffLimit }, (_, n) => Math.min(10 * 2 ** n, 360)).reduce((sum, pause) => sum + pause, 0);
+
 function field(text, from, to) {
     const numbers = new Set();
     for (const part of text.split(',')) {
@@ -83,6 +89,13 @@ export const checks = {
                 problems.push(wrong(`its limit is ${limit} s, its slot ${slot} s`));
             if (!(spec.startingDeadlineSeconds >= 600)) problems.push(wrong('a late start is no start'));
             return problems;
+        }),
+
+    'a fallback outlasts a database that is away for ten minutes': (objects) =>
+        ensures(objects).flatMap(({ cronjob }) => {
+            const { backoffLimit, activeDeadlineSeconds } = cronjob.spec.jobTemplate.spec;
+            const pauses = Math.min(pausesOf(backoffLimit), activeDeadlineSeconds);
+            return pauses >= outage_s ? [] : [`${idOf(cronjob)} gives up after pauses of ${pauses} s`];
         }),
 
     'a Job ends: it has limits, is forgotten, and does not repeat what cannot get better': (objects) =>
