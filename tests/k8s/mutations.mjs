@@ -4,7 +4,7 @@
 import { find, ofKind } from './manifests.mjs';
 import { mutations as jobs } from './mutations_jobs.mjs';
 import {
-    budget, deployment, fallback, job, jobFile, map, monitor, paths, pod, policy, secrets, variable, worker,
+    alert, budget, deployment, fallback, job, jobFile, map, monitor, paths, pod, policy, secrets, variable, worker,
 } from './parts.mjs';
 
 const restricted = {
@@ -60,6 +60,11 @@ export const mutations = [
         (o) => (worker(o).livenessProbe.httpGet.path = '/readyz'), /livenessProbe asks \/readyz/],
     ['the probes of a worker: /livez for startup and liveness, /readyz for readiness, on the admin port',
         (o) => (worker(o).readinessProbe.httpGet.port = 'http'), /readinessProbe asks \/readyz on port http/],
+    ['a worker that stands still is restarted long after SyncLoopStuck has told of it',
+        (o) => (worker(o).livenessProbe.failureThreshold = 6), /restarted after 180 s, SyncLoopStuck comes after 300/],
+    ['a worker that stands still is restarted long after SyncLoopStuck has told of it',
+        (o) => (alert(o, 'SyncLoopStuck').expr = 'time() - worker_loop_last_tick_timestamp_seconds > 900'),
+        /SyncLoopStuck comes after 900 s/],
     ['probes, Services, Ingress and ServiceMonitor name ports that are there',
         (o) => (worker(o).ports[1].name = 'metrics'), /a probe: there is no port admin/],
     ['probes, Services, Ingress and ServiceMonitor name ports that are there',

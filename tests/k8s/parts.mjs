@@ -17,3 +17,5 @@ export const map = (objects, name) =>
     ofKind(objects, 'ConfigMap').find((object) => object.metadata.name.startsWith(name));
 export const variable = (container, name) => container.env.find((candidate) => candidate.name === name);
 export const jobFile = (objects, text) => (map(objects, 'tidesync-job-file').data['tidesync.yaml'] = text);
+export const alert = (objects, name) =>
+    find(objects, 'PrometheusRule', 'tidesync').spec.groups.flatMap((g) => g.rules).find((rule) => rule.alert === name);

@@ -1,9 +1,10 @@
 // The Deployment and what stands for its pods: found by whom they should be, watched on the right ports, given time to
 // stop.
 
-import { containersOf, find, idOf, ofKind, settingOf } from './manifests.mjs';
+import { containersOf, find, idOf, ofKind, settingOf, textOf } from './manifests.mjs';
 import { matches, selected } from './selectors.mjs';
 
+const alert_first_s = 240; // what a person, or a pooler that is paused, has after SyncLoopStuck and before the restart
 const give_back_s = 20; // worker/doctor_settings.cpp: how long the end of a run may take once it was told to stop
 
 /** [{what, selector}] of all that stands for the worker's pods. */
@@ -65,6 +66,17 @@ export const checks = {
             if (!get) return [`there is no ${probe}`];
             return get.path === path && get.port === 'admin' ? [] : [`${probe} asks ${get.path} on port ${get.port}`];
         });
+    },
+
+    'a worker that stands still is restarted long after SyncLoopStuck has told of it': (objects) => {
+        const { periodSeconds, failureThreshold } = worker(objects).container.livenessProbe ?? {};
+        const [, turn_s] = /turn_time_max\{(\d+)\}/.exec(textOf('worker/routes.hpp')) ?? [];
+        const alerts = ofKind(objects, 'PrometheusRule').flatMap((rule) => rule.spec.groups).flatMap((g) => g.rules);
+        const stuck = alerts.find(({ alert }) => alert === 'SyncLoopStuck');
+        const [, alert_s] = /> (\d+)$/.exec(stuck?.expr ?? '> 300') ?? []; // dev has no alerts
+        const restart_s = Number(turn_s) + periodSeconds * failureThreshold;
+        return restart_s >= Number(alert_s) + alert_first_s
+            ? [] : [`it is restarted after ${restart_s} s, SyncLoopStuck comes after ${alert_s} s`];
     },
 
     'probes, Services, Ingress and ServiceMonitor name ports that are there': (objects) => {
