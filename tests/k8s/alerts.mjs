@@ -10,20 +10,33 @@ const job = (metric, values, { job_name = 'slave-to-prod', namespace = 'tidesync
 const last_success = (values, labels) => job('worker_job_last_success_timestamp_seconds', values, labels);
 const next_expected = (values, labels) => job('worker_job_next_expected_timestamp_seconds', values, labels);
 const paused = (values, labels) => job('worker_job_paused', values, labels);
-const kube = (metric, labels, values) => [`${metric}{namespace="tidesync",${labels}}`, values];
-const succeeded = (values) => kube('kube_cronjob_status_last_successful_time', 'cronjob="tidesync-fallback"', values);
-const suspended = (values, { cronjob = 'tidesync-fallback', namespace = 'tidesync' } = {}) =>
-    [`kube_cronjob_spec_suspend{namespace="${namespace}",cronjob="${cronjob}"}`, values];
-const failed_job = (condition) => [
-    kube('kube_job_failed', `job_name="tidesync-fallback-28",condition="${condition}"`, since(60, 1)),
-    kube('kube_job_created', 'job_name="tidesync-fallback-28"', since(60, 2700)),
+/** A series of kube-state-metrics about the CronJob, or that of a group. */
+const kube = (metric, values, cronjob = 'tidesync-fallback', namespace = 'tidesync') =>
+    [`${metric}{namespace="${namespace}",cronjob="${cronjob}"}`, values];
+const succeeded = (values, cronjob) => kube('kube_cronjob_status_last_successful_time', values, cronjob);
+const created = (values, cronjob) => kube('kube_cronjob_created', values, cronjob);
+const suspended = (values, cronjob, namespace) => kube('kube_cronjob_spec_suspend', values, cronjob, namespace);
+/** Its last tick at 0, its next after a slot of so many hours. */
+const ticks = (slot_h, cronjob) => [
+    kube('kube_cronjob_status_last_schedule_time', '0x2880', cronjob),
+    kube('kube_cronjob_next_schedule_time', `${slot_h * 3600}x2880`, cronjob),
 ];
+const failed_job = (condition, cronjob = 'tidesync-fallback') => [
+    [`kube_job_failed{namespace="tidesync",job_name="${cronjob}-28",condition="${condition}"}`, since(60, 1)],
+    [`kube_job_created{namespace="tidesync",job_name="${cronjob}-28"}`, since(60, 2700)],
+];
+const alarm_loop = (namespace) =>
+    [`worker_loop_last_tick_timestamp_seconds{namespace="${namespace}",loop="alarm"}`, '0+60x2880'];
+const build_info = (namespace, values) => [`worker_build_info{namespace="${namespace}",version="1"}`, values];
+const replicas = (namespace, values) =>
+    [`kube_deployment_spec_replicas{namespace="${namespace}",deployment="tidesync"}`, values];
 
 const logs = { job_name: 'slave-to-prod-logs' };
 const main = { namespace: 'tidesync', job_name: 'slave-to-prod' };
 const everywhere = { namespace: 'tidesync' };
 const fallback = { namespace: 'tidesync', cronjob: 'tidesync-fallback' };
-const fallback_28 = { namespace: 'tidesync', job_name: 'tidesync-fallback-28' };
+const of_logs = { namespace: 'tidesync', cronjob: 'tidesync-fallback-logs' };
+const fallback_28 = { ...fallback, job_name: 'tidesync-fallback-28' };
 
 /** {alert, story, series, silent: [minutes], fires: [minutes], labels, step: minutes between two evaluations, 1} */
 export const cases = [
@@ -127,11 +140,37 @@ export const cases = [
     },
     {
         alert: 'SyncNobodyTold', story: 'when more than ten wait', fires: [22], labels: everywhere,
-        series: [['worker_alarms_waiting{namespace="tidesync"}', '10x20 11x2880']], silent: [20],
+        series: [['worker_alarms_waiting{namespace="tidesync"}', '10x20 11x2880'], alarm_loop('tidesync')],
+        silent: [20],
+    },
+    {
+        alert: 'SyncNobodyTold', story: 'not where nobody is to be told, as TIDESYNC_ALARM_URL is not set',
+        series: [['worker_alarms_waiting{namespace="tidesync"}', '11x2880'], alarm_loop('tidesync-b'),
+            ['worker_loop_last_tick_timestamp_seconds{namespace="tidesync",loop="claim"}', '0+60x2880']],
+        silent: [22, 60],
     },
     {
         alert: 'SyncAbsent', story: 'ten minutes after the last scrape', labels: {},
-        series: [['worker_build_info{namespace="tidesync",version="1"}', '1x20']], silent: [20, 30], fires: [40],
+        series: [build_info('tidesync', '1x20')], silent: [20, 30], fires: [40],
+    },
+    {
+        alert: 'SyncAbsent', story: 'also while another installation is scraped', labels: everywhere,
+        series: [build_info('tidesync', '1x20'), build_info('tidesync-b', '1x2880'), replicas('tidesync', '2x2880'),
+            replicas('tidesync-b', '2x2880')],
+        silent: [20, 30], fires: [40],
+    },
+    {
+        alert: 'SyncAbsent', story: 'once, where none is scraped and it is known where one should be',
+        series: [replicas('tidesync', '2x2880')], fires: [40], labels: everywhere,
+    },
+    {
+        alert: 'SyncAbsent', story: 'not for one that is scaled to none, nor for the overlay dev', silent: [40],
+        series: [build_info('tidesync-b', '1x2880'), replicas('tidesync', '0x2880'),
+            replicas('tidesync-dev', '1x2880')],
+    },
+    {
+        alert: 'SyncAbsent', story: 'not where Prometheus sets no namespaces', silent: [40],
+        series: [['worker_build_info{version="1"}', '1x2880'], replicas('tidesync', '2x2880')],
     },
     {
         alert: 'SyncFallbackFailed', story: 'until a later one succeeds', labels: fallback_28, step: 5,
@@ -142,21 +181,43 @@ export const cases = [
         series: failed_job('true'), fires: [61], labels: fallback_28,
     },
     {
+        alert: 'SyncFallbackFailed', story: 'for that of a group, whatever becomes of the others', step: 5,
+        series: [...failed_job('true', of_logs.cronjob), succeeded('0x20 24300x2880'),
+            succeeded('0x400 24300x2880', of_logs.cronjob)],
+        silent: [55, 405], fires: [60, 400], labels: { ...of_logs, job_name: 'tidesync-fallback-logs-28' },
+    },
+    {
         alert: 'SyncFallbackFailed', story: 'not for one that goes on, nor for Jobs of others', silent: [61],
-        series: [...failed_job('false'), kube('kube_job_failed', 'job_name="backup-1",condition="true"', '1x2880')],
+        series: [...failed_job('false'), ...failed_job('true', 'backup')],
     },
     {
-        alert: 'SyncFallbackSilent', story: 'after two ticks and an hour', labels: everywhere,
-        series: [succeeded('0x2880')], silent: [13 * hour, 13 * hour + 10], fires: [13 * hour + 15], step: 5,
+        alert: 'SyncFallbackSilent', story: 'after two ticks and an hour', labels: fallback,
+        series: [succeeded('0x2880'), ...ticks(6)], silent: [13 * hour, 13 * hour + 10], fires: [13 * hour + 15],
+        step: 5,
     },
     {
-        alert: 'SyncFallbackSilent', story: 'where none ever succeeded', labels: everywhere,
-        series: [kube('kube_cronjob_created', 'cronjob="tidesync-fallback"', '0x2880')],
-        silent: [13 * hour], fires: [13 * hour + 15], step: 5,
+        alert: 'SyncFallbackSilent', story: 'where none ever succeeded', labels: fallback,
+        series: [created('0x2880'), ...ticks(6)], silent: [13 * hour], fires: [13 * hour + 15], step: 5,
     },
     {
-        alert: 'SyncFallbackSilent', story: 'not while it is suspended', silent: [20 * hour], step: 5,
-        series: [succeeded('0x2880'), suspended('1x2880')],
+        alert: 'SyncFallbackSilent', story: 'where none ever began', labels: fallback, step: 5,
+        series: [created('0x2880'), ticks(6)[1]], silent: [13 * hour], fires: [13 * hour + 15],
+    },
+    {
+        alert: 'SyncFallbackSilent', story: 'for that of a group, by its own rhythm', step: 5,
+        series: [succeeded('0x30 1800x2880'), ...ticks(6), succeeded('0x2880', of_logs.cronjob),
+            ...ticks(1, of_logs.cronjob)],
+        silent: [3 * hour, 3 * hour + 10], fires: [3 * hour + 15, 12 * hour], labels: of_logs,
+    },
+    {
+        alert: 'SyncFallbackSilent', story: 'not for that of a group that comes once a day', step: 5,
+        series: [succeeded('0x2880', of_logs.cronjob), ...ticks(24, of_logs.cronjob)], silent: [14 * hour, 30 * hour],
+    },
+    {
+        alert: 'SyncFallbackSilent', story: 'not while it is suspended, nor for CronJobs of others', step: 5,
+        series: [succeeded('0x2880'), ...ticks(6), suspended('1x2880'), succeeded('0x2880', 'backup'),
+            ...ticks(6, 'backup')],
+        silent: [20 * hour],
     },
     {
         alert: 'SyncFallbackSuspended', story: 'after a day', labels: fallback, step: 5,
@@ -164,12 +225,12 @@ export const cases = [
     },
     {
         alert: 'SyncFallbackSuspended', story: 'for that of a group as well', step: 5,
-        series: [suspended('0x2880'), suspended('1x2880', { cronjob: 'tidesync-fallback-logs' })],
-        fires: [24 * hour + 5], labels: { ...fallback, cronjob: 'tidesync-fallback-logs' },
+        series: [suspended('0x2880'), suspended('1x2880', of_logs.cronjob)],
+        fires: [24 * hour + 5], labels: of_logs,
     },
     {
         alert: 'SyncFallbackSuspended', story: 'not in the overlay dev, nor for CronJobs of others', step: 5,
-        series: [suspended('1x2880', { namespace: 'tidesync-dev' }), suspended('1x2880', { cronjob: 'backup' })],
+        series: [suspended('1x2880', 'tidesync-fallback', 'tidesync-dev'), suspended('1x2880', 'backup')],
         silent: [24 * hour + 5, 30 * hour],
     },
 ];
@@ -192,13 +253,26 @@ export const mistakes = [
     ['SyncFenced', '[1h]', '[15m]'],
     ['SyncKeysRotated', 'key="current"', 'key="next"'],
     ['SyncNobodyTold', '> 1', '> 10'],
+    ['SyncNobodyTold', 'loop="claim"', 'loop="alarm"'],
     ['SyncNobodyTold', 'outcome="sent"', 'outcome="given_up"'],
-    ['SyncAbsent', 'worker_build_inf)', 'worker_build_info)'],
-    ['SyncFallbackFailed', '>', '<'],
+    ['SyncAbsent', 'absent(worker_build_inf)', 'absent(worker_build_info)'],
+    ['SyncAbsent', 'unless max(worker_build_info)', 'unless max by (namespace) (worker_build_info)'],
+    ['SyncAbsent', 'worker_build_info{namespace="x"}', 'worker_build_info{namespace=""}'],
+    ['SyncAbsent', 'or absent', 'or on () absent'],
+    ['SyncAbsent', 'deployment="tidesync"', 'deployment="tidesync", namespace!~".+-dev"'],
+    ['SyncAbsent', '>= 0', '> 0'],
+    ['SyncFallbackFailed', '> on', '< on'],
     ['SyncFallbackFailed', 'condition="false"', 'condition="true"'],
-    ['SyncFallbackFailed', 'job_name=~".+"', 'job_name=~"tidesync-fallback-.+"'],
+    ['SyncFallbackFailed', 'job_name=~".+"', 'job_name=~"tidesync-fallback.*-[0-9]+"'],
+    ['SyncFallbackFailed', 'cronjob="tidesync-fallback"', 'cronjob=~"tidesync-fallback.*"'],
+    ['SyncFallbackFailed', '"(tidesync-fallback)-.+"', '"(.+)-[0-9]+"'],
     ['SyncFallbackSilent', '== 2', '== 1'],
-    ['SyncFallbackSilent', '> 14 * 3600', '> 13 * 3600'],
+    ['SyncFallbackSilent', '> 7200 +', '> 3600 +'],
+    ['SyncFallbackSilent', '+ 3 *', '+ 2 *'],
+    ['SyncFallbackSilent', '(namespace)', '(namespace, cronjob)'],
+    ['SyncFallbackSilent', 'cronjob="tidesync-fallback"', 'cronjob=~"tidesync-fallback.*"'],
+    ['SyncFallbackSilent', 'cronjob=~".+"', 'cronjob=~"tidesync-fallback.*"'],
+    ['SyncFallbackSilent', 'kube_cronjob_creatd', 'kube_cronjob_created'],
     ['SyncFallbackSuspended', '== 0', '== 1'],
     ['SyncFallbackSuspended', 'cronjob=~"tidesync-fallback"', 'cronjob=~"tidesync-fallback.*"'],
     ['SyncFallbackSuspended', 'cronjob=~".+"', 'cronjob=~"tidesync-fallback.*"'],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { cases, mistakes } from './alerts.mjs';
-import { find, overlay, root, textOf } from './manifests.mjs';
+import { find, ofKind, overlay, root, textOf } from './manifests.mjs';
 
 const folder = join(process.cwd(), 'alerts');
 mkdirSync(folder, { recursive: true });
@@ -93,6 +93,15 @@ test('every alert is for somebody, says what it is, and where to read on', () =>
         for (const [, heading] of annotations.runbook.matchAll(/runbook\.md, ([^,;]+)/g))
             assert.ok(headings.has(heading), `${alert}: docs/runbook.md has no chapter '${heading}'`);
     }
+});
+
+test('the overlay dev, which alerts leave alone by the end of its name, has such a name', () => {
+    const [{ metadata: { name } }] = ofKind(overlay('dev'), 'Namespace');
+    const left_alone = rulesOf(groups).flatMap((rule) => rule.expr.match(/namespace!~"[^"]*"/g) ?? []);
+    assert.ok(left_alone.length >= 2);
+    for (const matcher of left_alone) assert.match(name, new RegExp(`^${/"(.*)"/.exec(matcher)[1]}$`));
+    const [production] = ofKind(overlay('production'), 'Namespace');
+    assert.doesNotMatch(production.metadata.name, /-dev$/);
 });
 
 test('docs/metrics.md knows every metric that an alert asks for', () => {
