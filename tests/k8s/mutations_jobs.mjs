@@ -1,6 +1,6 @@
 // Mistakes in the CronJob and the migration, as in mutations.mjs.
 
-import { cronjob, fallback, job, jobFile, pod, worker } from './parts.mjs';
+import { cronjob, fallback, job, jobFile, pod, withGroup, worker } from './parts.mjs';
 
 /** [rule, change, says, overlay] */
 export const mutations = [
@@ -27,6 +27,11 @@ export const mutations = [
         (o) => (cronjob(o).concurrencyPolicy = 'Allow'), /concurrencyPolicy Allow/],
     ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
         (o) => (cronjob(o).jobTemplate.spec.activeDeadlineSeconds = 1800), /its limit is 1800 s/],
+    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
+        (o) => Object.assign(withGroup(o, 3600).spec.jobTemplate.spec, { activeDeadlineSeconds: 21000 }),
+        /fallback-logs: its limit is 21000 s, its slot 3600 s/],
+    ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
+        (o) => (withGroup(o, 3600).metadata.name = 'logs'), /CronJob\/logs: alerts look for tidesync-fallback-NAME/],
     ['a fallback works for its slot, is alone, and is not tried again where a person has to look',
         (o) => fallback(o).spec.containers[0].args.pop(), /args ensure/],
     ['a fallback works for its slot, is alone, and is not tried again where a person has to look',

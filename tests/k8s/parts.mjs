@@ -19,3 +19,18 @@ export const variable = (container, name) => container.env.find((candidate) => c
 export const jobFile = (objects, text) => (map(objects, 'tidesync-job-file').data['tidesync.yaml'] = text);
 export const alert = (objects, name) =>
     find(objects, 'PrometheusRule', 'tidesync').spec.groups.flatMap((g) => g.rules).find((rule) => rule.alert === name);
+
+/** Adds a group with slots of its own, as k8s/README.md says. @returns its CronJob */
+export function withGroup(objects, slot_every_s) {
+    const name = 'slave-to-prod-logs';
+    jobFile(objects, `jobs: {slave-to-prod: {groups: {logs: {tables: [public.logs], slot_every_s: ${slot_every_s}}}}}`);
+    paths(objects).push({ ...paths(objects)[0], path: `/api/jobs/${name}/runs` });
+    const added = structuredClone(find(objects, 'CronJob', 'tidesync-fallback'));
+    added.metadata.name = 'tidesync-fallback-logs';
+    added.spec.schedule = slot_every_s === 3600 ? '45 * * * *' : `45 */${slot_every_s / 3600} * * *`;
+    const { spec } = added.spec.jobTemplate;
+    spec.activeDeadlineSeconds = slot_every_s - 600;
+    spec.template.spec.containers[0].args[1] = name;
+    objects.push(added);
+    return added;
+}

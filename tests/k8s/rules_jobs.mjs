@@ -4,6 +4,7 @@ import { environmentOf, find, idOf, jobFileOf, jobsOf, mountsOf, ofKind, podsOf 
 
 const fallback_delay_min = 45; // after the slot: QStash has spent its retries by then
 
+const spare_s = 600; // between the end of a fallback and the next tick
 const outage_s = 600; // a database is away, or fails over: what a fallback has to outlast
 
 /** Seconds that Kubernetes waits in all before it gives a Job up: 10, doubled each time, and at most 6 minutes. */
@@ -85,8 +86,9 @@ export const checks = {
             if (spec.concurrencyPolicy !== 'Forbid')
                 problems.push(wrong(`concurrencyPolicy ${spec.concurrencyPolicy}`));
             const limit = spec.jobTemplate.spec.activeDeadlineSeconds;
-            if (!(limit >= 0.9 * slot && limit < slot))
-                problems.push(wrong(`its limit is ${limit} s, its slot ${slot} s`));
+            if (limit !== slot - spare_s) problems.push(wrong(`its limit is ${limit} s, its slot ${slot} s`));
+            if (!/^tidesync-fallback(-|$)/.test(cronjob.metadata.name))
+                problems.push(wrong('alerts look for tidesync-fallback-NAME'));
             if (!(spec.startingDeadlineSeconds >= 600)) problems.push(wrong('a late start is no start'));
             return problems;
         }),
