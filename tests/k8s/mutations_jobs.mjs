@@ -1,5 +1,6 @@
 // Mistakes in the CronJob and the migration, as in mutations.mjs.
 
+import { find } from './manifests.mjs';
 import { cronjob, fallback, job, jobFile, pod, withGroup, worker } from './parts.mjs';
 
 /** [rule, change, says, overlay] */
@@ -54,6 +55,14 @@ export const mutations = [
         (o) => (fallback(o).spec.restartPolicy = 'OnFailure'), /restarts OnFailure/],
     ['the migration is out of the way of the next within ten minutes',
         (o) => (job(o).ttlSecondsAfterFinished = 86400), /86400 s/],
+    ['Argo CD and Flux may replace the migration',
+        (o) => delete find(o, 'Job', 'tidesync-migrate').metadata.annotations['kustomize.toolkit.fluxcd.io/force'],
+        /fluxcd\.io\/force is undefined/],
+    ['Argo CD and Flux may replace the migration',
+        (o) => (find(o, 'Job', 'tidesync-migrate').metadata.annotations['argocd.argoproj.io/hook'] = 'PreSync'),
+        /hook is PreSync/],
+    ['k8s/README.md waits for a migration while its logs are there, and shows them',
+        (o) => (job(o).ttlSecondsAfterFinished = 120), /logs stay for 120 s, too short for kubectl/],
     ['the fallback needs neither keys nor tokens of QStash and people',
         (o) => (fallback(o).spec.containers[0].envFrom = worker(o).envFrom), /TIDESYNC_PUBLIC_URL/],
     ['the fallback needs neither keys nor tokens of QStash and people', (o) => {

@@ -1,6 +1,6 @@
 // The CronJob and the migration: when they come, how long they may take, what is tried again, what they must not need.
 
-import { environmentOf, find, idOf, jobFileOf, jobsOf, mountsOf, ofKind, podsOf } from './manifests.mjs';
+import { environmentOf, find, idOf, jobFileOf, jobsOf, mountsOf, ofKind, podsOf, textOf } from './manifests.mjs';
 
 const fallback_delay_min = 45; // after the slot: QStash has spent its retries by then
 
@@ -122,6 +122,28 @@ export const checks = {
     'the migration is out of the way of the next within ten minutes': (objects) => {
         const { ttlSecondsAfterFinished: ttl } = find(objects, 'Job', 'tidesync-migrate').spec;
         return ttl <= 600 ? [] : [`it stays for ${ttl} s`];
+    },
+
+    'Argo CD and Flux may replace the migration': (objects) => {
+        const wanted = {
+            'argocd.argoproj.io/hook': 'Sync', 'argocd.argoproj.io/hook-delete-policy': 'BeforeHookCreation',
+            'kustomize.toolkit.fluxcd.io/force': 'enabled',
+        };
+        const { annotations = {} } = find(objects, 'Job', 'tidesync-migrate').metadata;
+        return Object.keys(wanted).filter((name) => annotations[name] !== wanted[name])
+            .map((name) => `${name} is ${annotations[name]}`);
+    },
+
+    // `wait` does not see a failure, so that whoever waits for longer finds no logs any more.
+    'k8s/README.md waits for a migration while its logs are there, and shows them': (objects) => {
+        const { ttlSecondsAfterFinished: ttl } = find(objects, 'Job', 'tidesync-migrate').spec;
+        const waits = textOf('k8s/README.md').match(/kubectl .* wait .*job\/tidesync-migrate.*(\n.*)?/g) ?? [];
+        const says = / --timeout=(\d+)m \|\|\n +kubectl .* logs -l app\.kubernetes\.io\/component=migration\b/;
+        return [
+            ...(waits.length >= 2 ? [] : [`it waits ${waits.length} times`]),
+            ...waits.filter((command) => !(Number(says.exec(command)?.[1]) * 60 < ttl))
+                .map((command) => `logs stay for ${ttl} s, too short for ${command}`),
+        ];
     },
 
     'the fallback needs neither keys nor tokens of QStash and people': (objects) => {
