@@ -4,7 +4,9 @@ import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { test } from 'node:test';
 
-const all = ['build', 'schema', 'pod_security', 'rules', 'mutations', 'image', 'alerts', 'processes'];
+const all = [
+    'build', 'schema', 'pod_security', 'rules', 'mutations', 'readme', 'image', 'alerts', 'processes',
+];
 const named = process.argv.slice(2).map((name) => basename(name));
 
 for (const file of named.length > 0 ? named : all.map((name) => `${name}.test.mjs`)) {
