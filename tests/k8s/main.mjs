@@ -5,7 +5,7 @@ import { basename, resolve } from 'node:path';
 import { test } from 'node:test';
 
 const all = [
-    'build', 'schema', 'pod_security', 'rules', 'mutations', 'readme', 'image', 'alerts', 'processes',
+    'build', 'schema', 'pod_security', 'rules', 'mutations', 'readme', 'patches', 'image', 'alerts', 'processes',
 ];
 const named = process.argv.slice(2).map((name) => basename(name));
 

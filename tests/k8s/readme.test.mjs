@@ -9,8 +9,8 @@ import { test } from 'node:test';
 import { root, textOf } from './manifests.mjs';
 
 const readme = textOf('k8s/README.md');
-/** Code stands four columns in, or eight in a list, whose text stands three in. */
-const commands = readme.split('\n').filter((line) => /^ {4}/.test(line)).join('\n');
+/** Commands stand four columns in, or eight in a list, whose text stands three in. What is fenced is none. */
+const commands = readme.replace(/^```[^]*?^```$/gm, '').split('\n').filter((line) => /^ {4}/.test(line)).join('\n');
 /** Files that hold a secret, and the certificates beside them. */
 const secretFiles = [...new Set([
     ...[...commands.matchAll(/--from-file=(?:[^\s=]+=)?(\S+)/g)].map(([, file]) => file),

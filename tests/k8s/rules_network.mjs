@@ -28,7 +28,7 @@ export function reaches(objects, pod, address, port) {
 }
 
 /** @returns [`<namespace> -> <port>`] of all that is let in to a pod */
-function letsIn(objects, pod) {
+export function letsIn(objects, pod) {
     const rules = policiesOf(objects, pod, 'Ingress').flatMap((policy) => policy.spec.ingress ?? []);
     const who = (peer) => peer.namespaceSelector?.matchLabels?.['kubernetes.io/metadata.name'] ?? JSON.stringify(peer);
     return rules.flatMap((rule) => (rule.from ?? [{}]).flatMap((peer) =>
