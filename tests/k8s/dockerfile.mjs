@@ -26,6 +26,9 @@ export function dockerfileProblems(text, { user, ports }) {
     const want = (is_so, what) => is_so || problems.push(what);
     want(bases.at(-1) === 'scratch', `the image is made from ${bases.at(-1)}`);
     for (const base of bases.slice(0, -1)) want(pinned.test(base), `${base} is no tag with a date`);
+    const updates = all.findIndex(({ rest }) => rest === 'apt-get update && apt-get -y upgrade');
+    want(updates >= 0 && updates < all.findIndex(({ rest }) => /dev setup/.test(rest)),
+        'libraries of the base have no security updates');
     want(last('USER') === user, `it runs as ${last('USER')}, the pods as ${user}`);
     want(String(wordsOf(text, 'ENTRYPOINT')) === '/usr/bin/tidesync', `its entrypoint is ${last('ENTRYPOINT')}`);
     want(String(wordsOf(text, 'CMD')) === 'serve', `its command is ${last('CMD')}`);

@@ -188,6 +188,7 @@ const mistakes = [
     ['debian:latest AS', /debian:[\w-]+ AS/, /debian:latest AS build is no tag with a date/],
     ['debian AS', /debian:[\w-]+ AS/, /debian AS build is no tag/],
     ['FROM debian:bookworm-slim\n', /FROM scratch\n/, /is made from debian/],
+    ['RUN apt-get update', /RUN apt-get update.*/, /no security updates/],
     ['USER root', /USER .*/, /runs as root/],
     ['', /USER .*\n/, /runs as undefined/],
     ['', /HEALTHCHECK .*\n/, /health check is missing/],

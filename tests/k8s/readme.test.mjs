@@ -93,6 +93,12 @@ test('a Job by hand has a name of its own each time', () => {
     for (const { words } of made) assert.match(words, / create job by-hand-\d{10} --from=cronjob\//);
 });
 
+test('an image is built from nothing, as otherwise it has no security updates', () => {
+    const built = play(commands).calls.filter(({ name, words }) => name === 'docker' && words.startsWith('build '));
+    assert.ok(built.length > 0);
+    for (const { words } of built) assert.match(words, /^build --pull --no-cache /);
+});
+
 test('secrets that lie in the project by mistake are neither committed nor sent to a container engine', () => {
     assert.ok(secretFiles.length >= 13, secretFiles.join());
     for (const path of ['.gitignore', '.dockerignore']) {
