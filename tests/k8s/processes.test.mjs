@@ -147,6 +147,26 @@ test('the public port has the paths of the Ingress and no others', limit, async 
         assert.equal((await ask(ports.http, path)).status, 404, path);
 });
 
+test('the worker may ask which schemas there are, as k8s/README.md does before an upgrade', limit, async () => {
+    const { argv: [binary], env } = container('Deployment/tidesync', 'worker', { without: ['tidesync-owner'] });
+    const { status, said } = await run([binary, 'migrate'], env);
+    assert.equal(status, 0, said);
+    for (const part of ['production', 'run_store'])
+        assert.match(said, new RegExp(`: ${part} is at version \\d+ already$`, 'm'));
+});
+
+test('pods of an older image than the schemas do not start, and say so at once', limit, async () => {
+    const newer = "INSERT INTO tidesync.schema_version (part, version) VALUES ('run_store', 999)";
+    await psql(pair.admin, newer);
+    const { argv, env } = container('Deployment/tidesync', 'await-schema', { without: keysAndTokens });
+    const began = Date.now();
+    const { status, said } = await run(argv, env);
+    await psql(pair.admin, 'DELETE FROM tidesync.schema_version WHERE version = 999');
+    assert.equal(status, 78, said);
+    assert.match(said, /version 999, newer than this binary knows/);
+    assert.ok(Date.now() - began < 20_000, `after ${Date.now() - began} ms`);
+});
+
 test('the fallback serves the slot with the databases alone, and then finds nothing to do', limit, async () => {
     assert.equal(await psql(pair.admin, 'SELECT count(*) FROM item'), '0');
     const { argv, env, files } = fallback();
