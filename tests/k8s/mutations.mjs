@@ -106,6 +106,8 @@ export const mutations = [
         (o) => (worker(o).resources.limits.cpu = '1'), /worker/],
     ['containers ask for memory and CPU, and are limited in memory alone',
         (o) => delete worker(o).resources.limits, /worker/],
+    ['workers and fallbacks, which make the same runs, have the same limit of memory',
+        (o) => (worker(o).resources.limits.memory = '1Gi'), /CronJob\/tidesync-fallback has 256Mi, .* 1Gi/],
     ['the namespace is labelled restricted',
         (o) => (ofKind(o, 'Namespace')[0].metadata.labels['pod-security.kubernetes.io/enforce'] = 'baseline'),
         /enforce is baseline/],

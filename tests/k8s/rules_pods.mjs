@@ -30,6 +30,14 @@ export const checks = {
             !requests?.cpu || !requests?.memory || !limits?.memory || limits?.cpu)
             .map((container) => `${pod.id} ${container.name}: ${JSON.stringify(container.resources)}`)),
 
+    'workers and fallbacks, which make the same runs, have the same limit of memory': (objects) => {
+        const limits = podsOf(objects).filter((pod) => !pod.id.startsWith('Job/'))
+            .map(({ id, spec: { containers: [{ resources }] } }) => [id, resources?.limits?.memory]);
+        const [[first, wanted], ...others] = limits;
+        return others.filter(([, memory]) => memory !== wanted)
+            .map(([id, memory]) => `${id} has ${memory}, ${first} ${wanted}`);
+    },
+
     'the namespace is labelled restricted': (objects) => {
         const [{ metadata: { labels = {} } }] = ofKind(objects, 'Namespace');
         return ['enforce', 'audit', 'warn'].map((mode) => `pod-security.kubernetes.io/${mode}`)
