@@ -43,6 +43,8 @@ slave_side open_slave(
         // All connections come first: none of these has to be made while a snapshot is held.
         auto sessions = connect_slave(slave, limits, run, with_rows);
         auto connection = postgres::connect(slave, "slave");
+        // It may take the snapshot away, or the connection, before the catalog could tell that it is one.
+        if (sessions.words.in_hot_standby()) report.source = jobs::source_report{.standby = true, .replay_age = {}};
         sessions.words.execute(begin_reading(limits, ""), opening);
         const auto snapshot = export_snapshot(sessions.words);
         catalog tables;

@@ -152,6 +152,15 @@ TEST_CASE("twenty syncs succeed from a standby whose replay cancels them all the
     CHECK(s.f.difference("b") == none);
 }
 
+TEST_CASE("a standby says that it is one before it is asked anything", "[jobs][standby]") {
+    standby_fixture s;
+    const auto says = [](const std::string& url) {
+        return postgres::session{postgres::address::parse(url), "slave", {}, {}}.in_hot_standby();
+    };
+    CHECK(says(s.replica.url(s.f.both.slave)));
+    CHECK_FALSE(says(s.f.both.slave.url()));
+}
+
 TEST_CASE("a table that is altered while it is read from a standby is read again", "[jobs][standby]") {
     standby_fixture s;
     s.make_tables();

@@ -34,6 +34,11 @@ session::session(const address& where, std::string_view side, std::stop_token st
     if (PQsetnonblocking(connection_.get(), 1) != 0) fail(nullptr);
 }
 
+bool session::in_hot_standby() const {
+    const char* said = PQparameterStatus(connection_.get(), "in_hot_standby");
+    return said != nullptr && std::string_view{said} == "on";
+}
+
 std::int64_t session::execute(const std::string& sql, std::string activity) {
     activity_ = std::move(activity);
     if (PQsendQuery(connection_.get(), sql.c_str()) == 0) fail(nullptr);

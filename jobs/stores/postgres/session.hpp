@@ -28,6 +28,9 @@ public:
     /// @throws postgres::error
     session(const address&, std::string_view side, std::stop_token, time_limits);
 
+    /// Whether the server said at login that it is a hot standby, as those from 14 on do. A pooler may not pass it on.
+    [[nodiscard]] bool in_hot_standby() const;
+
     /// Runs statements without parameters whose rows are of no interest.
     /// @returns rows affected by the last of them
     /// @throws postgres::error, which names `activity`
