@@ -9,7 +9,7 @@ import {
 import { createServer as createHttps } from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import { dockerfileProblems, instructionsOf, wordsOf } from './dockerfile.mjs';
 import { containersOf, overlay, podsOf, root, textOf } from './manifests.mjs';
@@ -46,13 +46,25 @@ function makeCertificates(folder) {
 
 const am_root = process.getuid() === 0;
 
+// Mounts that are made for a container are its own. In a chroot, whose root is none, nobody can ask that of the root: there
+// the first may be seen outside as well, and is taken back in the end. What follows is private to it, or taking back
+// what hangs below would take it from /dev, too.
+const root_is_mount = spawnSync('mountpoint', ['-q', '/'], { timeout: 10_000 }).status === 0;
+after(() => {
+    if (root_is_mount) return;
+    while (spawnSync('umount', ['-l', place], { timeout: 10_000 }).status === 0);
+});
+
 /** The words that run others inside. Without root only one user is there, which is then called root. */
 function inside(words) {
     const script = `set -e; cd "$1"; shift
-        mount --bind . . && cd "$PWD" && mount --rbind /dev dev && mount -o remount,bind,ro .
+        mount --bind . . && cd "$PWD" && mount --make-rprivate .
+        mount --rbind /dev dev && mount --make-rprivate dev && mount -o remount,bind,ro .
         exec chroot ${am_root ? '--userspec=10001:10001' : ''} . "$@"`;
-    const user = am_root ? [] : ['--user', '--map-root-user'];
-    return [...user, '--mount', '--', 'sh', '-c', script, 'inside', place, ...words];
+    const how = [
+        ...(am_root ? [] : ['--user', '--map-root-user']), '--mount', ...(root_is_mount ? [] : ['--propagation=unchanged']),
+    ];
+    return [...how, '--', 'sh', '-c', script, 'inside', place, ...words];
 }
 
 function run(words, env = {}) {
