@@ -316,9 +316,10 @@ private:
     static asio::awaitable<void> linger(beast::tcp_stream& stream) {
         std::array<char, 4096> ignored{};
         error_code error;
+        constexpr std::size_t bytes_max = 4UL * 1024 * 1024; // more than any body that is merely too large here
         std::size_t total = 0;
         stream.expires_after(std::chrono::seconds{1});
-        while (!error && total < 256UL * 1024)
+        while (!error && total < bytes_max)
             total += co_await stream.async_read_some(
                 asio::buffer(ignored), asio::redirect_error(asio::use_awaitable, error));
     }

@@ -85,6 +85,13 @@ TEST_CASE(
     CHECK(idle.receive(5s).value_or(http_answer{}).status == 200);
 }
 
+TEST_CASE("who sends the whole of a body that is too large can still read why it is refused", "[worker][http]") {
+    http_server server{any_port, may_block(echo), {}};
+    raw_connection eager{server.port()};
+    CHECK(eager.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2200000\r\n\r\n" + std::string(2'200'000, 'x')));
+    CHECK(eager.receive(5s).value_or(http_answer{}).status == 413);
+}
+
 TEST_CASE("a body that is still arriving is waited for", "[worker][http][threads]") {
     http_server server{any_port, may_block(echo), {}};
     raw_connection slow{server.port()};
